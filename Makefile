@@ -1,0 +1,49 @@
+# The two commands a newcomer needs are `make run` and `make test`; both set up everything they use.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install run event test check format lock clean
+
+help: ## Say what each target does
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+install: $(STAMP) ## Make .venv with everything the relay and its tests use
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+run: $(STAMP) ## Start the whole relay on this machine: queue, door, worker and a sandbox in Plausible's place
+	@exec $(BIN)/relay up
+
+event: $(STAMP) ## Post one event to the relay that `make run` started
+	@curl -sS -i http://$${RELAY_LISTEN:-127.0.0.1:8000}/api/event \
+	  -H 'Content-Type: application/json' \
+	  -H 'User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148' \
+	  -d '{"name": "Signup", "domain": "example.com", "url": "app://example.com/welcome", "props": {"plan": "trial"}}'; echo
+
+test: $(STAMP) ## Run the whole suite
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## Lint, format, types, import directions, Dockerfile
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+
+format: $(STAMP) ## Let ruff mend what it can
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format --quiet .
+
+lock: ## Resolve the dependencies anew (needs uv)
+	uv pip compile pyproject.toml --extra embedded --generate-hashes --universal --python-version 3.11 --quiet -o requirements.lock
+	uv pip compile pyproject.toml --extra embedded --group dev --generate-hashes --universal --python-version 3.11 --quiet -o requirements-dev.lock
+
+clean: ## Remove what the targets made, but not the relay's data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
