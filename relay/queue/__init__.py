@@ -1,0 +1,11 @@
+"""The queue in Redis: everything the relay keeps, and every step that changes it.
+
+keys        the names of all keys, and all Lua scripts
+connection  the client, and what the server really promises
+stored      the stored form of an event, and its partition
+committing  put: accepted events become durable (the door)
+leases      who owns a partition
+claiming    read in order, settle outcomes (the workers)
+dead        dead letters: find, retry, purge
+ledger      the account that always balances
+"""

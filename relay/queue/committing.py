@@ -1,0 +1,159 @@
+"""Accepting: `put` returns when Redis has the events on disk.
+
+Self-clocked group commit: all that arrives while one write is in flight becomes the next write, so there
+is no timer, and a lonely event waits for nobody. A failure fails the waiters of that write and nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import hiredis
+from redis.asyncio import Redis
+from redis.asyncio.connection import Connection
+from redis.exceptions import RedisError
+
+from relay.queue import keys
+from relay.queue.connection import AWAY, describe
+from relay.queue.stored import StoredEvent, pack, partition_of
+
+COMMIT_TIMEOUT_S = 0.9  # a sender is told 503 within a second (docs/promises.md)
+EVENTS_A_WRITE = 1_000  # keeps one script call in the low milliseconds, so that workers get their turn
+
+
+class UnavailableError(Exception):
+    """The events are not known to be kept: the sender shall try again. The text says why."""
+
+
+@dataclass(slots=True)
+class _Waiter:
+    """The events of one request, packed, and who waits for them."""
+
+    packed: list[tuple[int, bytes]]
+    done: asyncio.Future[None]
+
+
+@dataclass(slots=True)
+class Committer:
+    """One ordered connection that writes all accepted events of a door."""
+
+    redis: Redis
+    partitions: int
+    backlog: dict[int, int] = field(default_factory=dict)
+    """Pending events by partition, as far as the last writes and looks showed."""
+    _waiting: list[_Waiter] = field(default_factory=list)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _connection: Connection | None = None
+    _put_sha: bytes = b""
+
+    async def put(self, events: Sequence[StoredEvent]) -> None:
+        """Keep the events; returns when they are durable, raises UnavailableError when that is not certain."""
+        packed = [(partition_of(event, self.partitions), pack(event)) for event in events]
+        waiter = _Waiter(packed, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiter)
+        self._wake.set()
+        await waiter.done
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        try:
+            while True:
+                await self._wake.wait()
+                batch = self._next_batch()
+                try:
+                    async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                        await self._write(batch)
+                except (*AWAY, RedisError, hiredis.HiredisError) as error:
+                    await self._disconnect()
+                    _fail(batch, f"the queue is not available: {describe(error)}")
+                except Exception:
+                    await self._disconnect()
+                    _fail(batch, "the queue is not available: internal error")
+                    raise
+        finally:
+            _fail(self._waiting, "the relay is stopping")
+            await self._disconnect()
+
+    def _next_batch(self) -> list[_Waiter]:
+        """Take the waiters of one write, in the order of their arrival; one request is never torn apart."""
+        taken = events = 0
+        while taken < len(self._waiting) and (
+            taken == 0 or events + len(self._waiting[taken].packed) <= EVENTS_A_WRITE
+        ):
+            events += len(self._waiting[taken].packed)
+            taken += 1
+        batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        if not self._waiting:
+            self._wake.clear()
+        return batch
+
+    async def _write(self, batch: list[_Waiter]) -> None:
+        by_partition: dict[int, list[bytes]] = {}
+        for waiter in batch:
+            for partition, form in waiter.packed:
+                by_partition.setdefault(partition, []).append(form)
+        connection = await self._connected()
+        await connection.send_packed_command(
+            [
+                hiredis.pack_command(
+                    (b"EVALSHA", self._put_sha, 2, keys.events(partition), keys.ledger(partition), *forms)  # type: ignore[arg-type] # its stub knows tuples of one only
+                )
+                for partition, forms in by_partition.items()
+            ],
+            check_health=False,
+        )
+        failed: dict[int, str] = {}
+        for partition in by_partition:
+            reply = await _reply(connection)
+            if isinstance(reply, RedisError):
+                failed[partition] = describe(reply)
+            else:
+                self.backlog[partition] = reply
+        if failed:  # also an unknown script after a failover: a new connection loads it again
+            await self._disconnect()
+        _answer(batch, failed)
+
+    async def _connected(self) -> Connection:
+        if self._connection is None:
+            connection: Connection = self.redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+            await connection.connect()
+            await connection.send_command("SCRIPT", "LOAD", keys.PUT)
+            self._put_sha = await connection.read_response(disable_decoding=True)
+            self._connection = connection
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(*AWAY, RedisError):
+                await connection.disconnect(nowait=True)
+
+
+async def _reply(connection: Connection) -> Any:
+    """One script's answer; an error of that script is a value, as the others' answers still follow."""
+    try:
+        return await connection.read_response(disable_decoding=True)
+    except AWAY:
+        raise
+    except RedisError as error:
+        return error
+
+
+def _answer(batch: list[_Waiter], failed: dict[int, str]) -> None:
+    """Tell each request how its own partitions fared."""
+    for waiter in batch:
+        reasons = [failed[partition] for partition, _ in waiter.packed if partition in failed]
+        if reasons:
+            _fail([waiter], f"the queue did not take it: {reasons[0]}")
+        elif not waiter.done.done():  # a client that went away cancels its own wait only
+            waiter.done.set_result(None)
+
+
+def _fail(batch: list[_Waiter], reason: str) -> None:
+    for waiter in batch:
+        if not waiter.done.done():
+            waiter.done.set_exception(UnavailableError(reason))

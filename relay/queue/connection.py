@@ -1,0 +1,110 @@
+"""How the relay reaches its Redis or Valkey: one client with honest timeouts, and what the server promises.
+
+The client is built here and nowhere else; the durability that the server really gives is read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from relay.queue import keys
+
+AWAY = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
+"""What is raised while the server is away, frozen or starting: worth trying again."""
+
+_ASKED = ("appendfsync", "maxmemory-policy", "maxmemory")
+SOCKET_TIMEOUT_S = 5.0  # longer than the longest blocking read (1 s)
+
+
+class PartitionsDifferError(RuntimeError):
+    """The data set was begun with another number of partitions."""
+
+
+class Durability(StrEnum):
+    """What survives a crash of the server's machine, best first."""
+
+    ALWAYS = "always"  # every acknowledged write is on disk
+    EVERYSEC = "everysec"  # up to two seconds of acknowledged writes can be lost
+    NO = "no"  # written to disk when the operating system likes
+    MEMORY = "memory"  # no append-only file: a restart loses what came after the last snapshot
+    UNKNOWN = "unknown"  # the server does not let us read its configuration
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPromise:
+    """What the server is configured to keep: `evicts` if it may throw events away when memory is full."""
+
+    durability: Durability
+    evicts: bool
+
+    @property
+    def shortcomings(self) -> list[str]:
+        """What keeps a 202 from being a promise, in words, with what would be right."""
+        found = []
+        if self.durability is not Durability.ALWAYS:
+            found.append(
+                f"durability is '{self.durability}': an acknowledged event can be lost when the server crashes; "
+                "set appendonly yes and appendfsync always"
+            )
+        if self.evicts:
+            found.append("maxmemory-policy may evict pending events; set maxmemory-policy noeviction")
+        return found
+
+
+def connect(url: str, *, timeout_s: float = SOCKET_TIMEOUT_S, connections: int = 64) -> Redis:
+    """A client for `redis://`, `rediss://` or `unix://`; it connects when first used."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=timeout_s,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(timeout_s, 2.0),
+        health_check_interval=15,
+    )
+    return Redis.from_pool(pool)
+
+
+async def server_promise(redis: Redis) -> ServerPromise:
+    """Read what the server promises; UNKNOWN where CONFIG is forbidden. Raises AWAY errors."""
+    try:
+        config: Mapping[str, str] = await redis.config_get("appendonly", *_ASKED)  # type: ignore[arg-type]
+    except ResponseError:
+        return ServerPromise(Durability.UNKNOWN, evicts=False)
+    durability = Durability.MEMORY if config.get("appendonly") == "no" else Durability(config["appendfsync"])
+    limited = config.get("maxmemory", "0") != "0"
+    return ServerPromise(durability, evicts=limited and config.get("maxmemory-policy") != "noeviction")
+
+
+async def settle_form(redis: Redis, partitions: int) -> None:
+    """Write down the number of partitions at the first start, and refuse another one afterwards."""
+    await redis.hsetnx(keys.FORM, "partitions", str(partitions))  # type: ignore[misc] # redis-py types both worlds
+    kept = int(await redis.hget(keys.FORM, "partitions") or 0)  # type: ignore[misc]
+    if kept != partitions:
+        raise PartitionsDifferError(
+            f"this data set was begun with {kept} partitions, and RELAY_PARTITIONS is {partitions}: "
+            f"set RELAY_PARTITIONS={kept}, or let the queue run empty (`relay status`), stop the relay, "
+            f"delete the key {keys.FORM} and start again"
+        )
+
+
+async def kept_partitions(redis: Redis) -> int | None:
+    """The data set's number of partitions, None before the first start."""
+    kept = await redis.hget(keys.FORM, "partitions")  # type: ignore[misc]
+    return None if kept is None else int(kept)
+
+
+def describe(error: BaseException) -> str:
+    """A failure of the server in a few words, without addresses or secrets."""
+    if isinstance(error, (RedisTimeoutError, TimeoutError)):
+        return "no answer in time"
+    if isinstance(error, RedisConnectionError | OSError):
+        return "no connection"
+    text = str(error)
+    return text.partition(":")[0][:80] if isinstance(error, RedisError) else type(error).__name__

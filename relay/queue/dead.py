@@ -1,0 +1,148 @@
+"""Dead letters: events that were given up, kept with the reason until an operator sends or purges them.
+
+A letter's name is `<partition>:<entry id>`. Reading is in chunks, so that a million letters do no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+
+from relay.queue import keys
+from relay.queue.stored import StoredEvent, UnreadableError, unpack
+
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One dead letter. `event` is None if its stored form cannot be read; times are Unix ms."""
+
+    name: str
+    died_ms: int
+    reason: str
+    detail: str
+    attempts: int
+    first_failed_ms: int | None
+    event: StoredEvent | None
+
+    @property
+    def partition(self) -> int:
+        """Where it is kept."""
+        return int(self.name.partition(":")[0])
+
+    @property
+    def entry_id(self) -> str:
+        """Its id in the stream of dead letters."""
+        return self.name.partition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which letters are meant; what is None does not matter. Ages are in seconds since the event died."""
+
+    names: frozenset[str] = frozenset()
+    site: str | None = None
+    reason: str | None = None
+    older_than_s: float | None = None
+    newer_than_s: float | None = None
+
+    def matches(self, letter: DeadLetter, now_ms: int) -> bool:
+        """Whether `letter` is meant."""
+        age_s = (now_ms - letter.died_ms) / 1_000
+        return (
+            (not self.names or letter.name in self.names)
+            and (self.site is None or (letter.event is not None and letter.event.site == self.site))
+            and (self.reason is None or letter.reason == self.reason)
+            and (self.older_than_s is None or age_s >= self.older_than_s)
+            and (self.newer_than_s is None or age_s < self.newer_than_s)
+        )
+
+
+def dead_note(reason: str, detail: str, attempts: int, first_failed_ms: int | None) -> bytes:
+    """What `settle` keeps beside a dead event."""
+    return orjson.dumps({"reason": reason, "detail": detail, "attempts": attempts, "first_failed_ms": first_failed_ms})
+
+
+async def find(redis: Redis, partitions: int, which: Which) -> AsyncIterator[DeadLetter]:
+    """The letters that are meant, partition by partition, oldest first."""
+    seconds, micros = await redis.time()
+    now_ms = seconds * 1_000 + micros // 1_000
+    for partition in range(partitions):
+        after = "-"
+        while chunk := await _read(redis, partition, after):
+            after = "(" + chunk[-1].entry_id
+            for letter in chunk:
+                if which.matches(letter, now_ms):
+                    yield letter
+
+
+async def retry(redis: Redis, partitions: int, which: Which) -> int:
+    """Put the letters that are meant back into the queue, behind what waits there; returns how many."""
+    moved = 0
+    async for partition, ids in _chunks(redis, partitions, which):
+        touched = (keys.events(partition), keys.ledger(partition), keys.dead(partition))
+        moved += await redis.eval(keys.REDRIVE, len(touched), *touched, *ids)  # type: ignore[misc]
+    return moved
+
+
+async def purge(redis: Redis, partitions: int, which: Which) -> int:
+    """Remove the letters that are meant for good; returns how many. The ledger goes on counting them as dead."""
+    gone = 0
+    async for partition, ids in _chunks(redis, partitions, which):
+        gone += await redis.eval(keys.PURGE, 2, keys.ledger(partition), keys.dead(partition), *ids)  # type: ignore[misc]
+    return gone
+
+
+async def retain(redis: Redis, partitions: int, *, keep_s: float, keep_count: int) -> int:
+    """Remove letters beyond the age and number that are kept; returns how many."""
+    gone = await purge(redis, partitions, Which(older_than_s=keep_s))
+    each = max(1, keep_count // partitions)
+    for partition in range(partitions):
+        excess = await redis.xlen(keys.dead(partition)) - each
+        while excess > 0:
+            oldest = await redis.xrange(keys.dead(partition), count=min(excess, CHUNK))
+            ids = [entry_id for entry_id, _ in oldest]
+            gone += await redis.eval(keys.PURGE, 2, keys.ledger(partition), keys.dead(partition), *ids)  # type: ignore[misc]
+            excess -= len(ids)
+    return gone
+
+
+async def _chunks(redis: Redis, partitions: int, which: Which) -> AsyncIterator[tuple[int, list[str]]]:
+    """Ids of the letters that are meant, at most CHUNK of one partition at a time."""
+    ids: list[str] = []
+    at = 0
+    async for letter in find(redis, partitions, which):
+        if ids and (letter.partition != at or len(ids) == CHUNK):
+            yield at, ids
+            ids = []
+        at = letter.partition
+        ids.append(letter.entry_id)
+    if ids:
+        yield at, ids
+
+
+async def _read(redis: Redis, partition: int, after: str) -> list[DeadLetter]:
+    entries: Any = await redis.xrange(keys.dead(partition), after, "+", count=CHUNK)
+    return [_letter(partition, entry_id, fields) for entry_id, fields in entries]
+
+
+def _letter(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
+    note = orjson.loads(fields[b"n"])
+    try:
+        event = unpack(fields[b"e"])
+    except UnreadableError:
+        event = None
+    return DeadLetter(
+        name=f"{partition}:{entry_id.decode()}",
+        died_ms=int(entry_id.partition(b"-")[0]),
+        reason=note["reason"],
+        detail=note["detail"],
+        attempts=note["attempts"],
+        first_failed_ms=note["first_failed_ms"],
+        event=event,
+    )

@@ -1,0 +1,121 @@
+"""Every Redis key and every Lua script of the queue, and nothing that runs them.
+
+All keys of a partition share the hash tag `{p}`, so each script touches one slot. Events never expire:
+XDEL in `SETTLE` is the only way out of a stream.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+FORM: Final = "relay:form"  # hash: the data set's version and number of partitions, fixed at its first start
+WORKERS: Final = "relay:workers"  # zset: worker name → time of its last heartbeat, ms
+WORKER_STATES: Final = "relay:worker-states"  # hash: worker name → JSON of what it owns and how its upstream fares
+REFUSED: Final = "relay:refused"  # hash: reason → how many requests the doors refused
+PULSE: Final = "relay:pulse"  # string: a door writes here to see that writing works
+ARQ_QUEUE: Final = "relay:arq"  # zset of arq: upkeep jobs only, never events
+
+
+def events(partition: int) -> str:
+    """Stream of pending events; an entry's field `e` is the stored form."""
+    return f"relay:{{{partition}}}:events"
+
+
+def owner(partition: int) -> str:
+    """String: token of the worker that holds the lease."""
+    return f"relay:{{{partition}}}:owner"
+
+
+def retry(partition: int) -> str:
+    """Hash: entry id → JSON of what is known of its failed attempts."""
+    return f"relay:{{{partition}}}:retry"
+
+
+def ledger(partition: int) -> str:
+    """Hash of counters."""
+    return f"relay:{{{partition}}}:ledger"
+
+
+def dead(partition: int) -> str:
+    """Stream of dead letters: `e` the stored event, `n` JSON of why."""
+    return f"relay:{{{partition}}}:dead"
+
+
+# KEYS events, ledger. ARGV one stored event each. → length of the stream.
+PUT: Final = """
+for i = 1, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
+redis.call('HINCRBY', KEYS[2], 'accepted', #ARGV)
+return redis.call('XLEN', KEYS[1])
+"""
+
+# KEYS events, retry, ledger, dead. ARGV: '1' if this call may be a repeat of one whose answer was lost,
+# then triples verb, id, note: delivered|- , dropped|cause, dead|JSON with a "reason", again|JSON.
+# Facts need no lease: whoever knows an outcome may say it, and XDEL lets only the first one count.
+# → how many outcomes found their entry gone (the event had been sent by another worker, too).
+SETTLE: Final = """
+local again, repeats = ARGV[1] == '1', 0
+for i = 2, #ARGV, 3 do
+  local verb, id, note = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if verb == 'again' then
+    if #redis.call('XRANGE', KEYS[1], id, id) > 0 then redis.call('HSET', KEYS[2], id, note) end
+  else
+    local letter = verb == 'dead' and redis.call('XRANGE', KEYS[1], id, id)[1]
+    if redis.call('XDEL', KEYS[1], id) == 1 then
+      redis.call('HDEL', KEYS[2], id)
+      redis.call('HINCRBY', KEYS[3], verb, 1)
+      if verb == 'dropped' then redis.call('HINCRBY', KEYS[3], 'dropped:' .. note, 1) end
+      if verb == 'dead' then
+        redis.call('HINCRBY', KEYS[3], 'dead:' .. cjson.decode(note)['reason'], 1)
+        redis.call('XADD', KEYS[4], '*', 'e', letter[2][2], 'n', note)
+      end
+    elseif not again then
+      repeats = repeats + 1
+      if verb == 'delivered' then redis.call('HINCRBY', KEYS[3], 'repeated', 1) end
+    end
+  end
+end
+return repeats
+"""
+
+# KEYS owner. ARGV token, ttl_ms. → 1 if the lease is still ours and was prolonged.
+RENEW: Final = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
+"""
+
+# KEYS owner. ARGV token. → 1 if it was ours and is free now.
+RELEASE: Final = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+# KEYS events, retry, ledger, dead, owner. → one consistent look at a partition.
+LOOK: Final = """
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+return {redis.call('HGETALL', KEYS[3]), redis.call('XLEN', KEYS[1]), first and first[1] or '',
+        redis.call('HLEN', KEYS[2]), redis.call('XLEN', KEYS[4]), redis.call('GET', KEYS[5]) or '',
+        redis.call('TIME')}
+"""
+
+# KEYS events, ledger, dead. ARGV ids of dead letters. → how many went back to the end of the stream.
+REDRIVE: Final = """
+local moved = 0
+for i = 1, #ARGV do
+  local letter = redis.call('XRANGE', KEYS[3], ARGV[i], ARGV[i])[1]
+  if letter and redis.call('XDEL', KEYS[3], ARGV[i]) == 1 then
+    redis.call('XADD', KEYS[1], '*', 'e', letter[2][2])
+    redis.call('HINCRBY', KEYS[2], 'dead', -1)
+    redis.call('HINCRBY', KEYS[2], 'dead:' .. cjson.decode(letter[2][4])['reason'], -1)
+    redis.call('HINCRBY', KEYS[2], 'redriven', 1)
+    moved = moved + 1
+  end
+end
+return moved
+"""
+
+# KEYS ledger, dead. ARGV ids of dead letters. → how many were removed for good; they stay counted as dead.
+PURGE: Final = """
+local gone = redis.call('XDEL', KEYS[2], unpack(ARGV))
+if gone > 0 then redis.call('HINCRBY', KEYS[1], 'purged', gone) end
+return gone
+"""

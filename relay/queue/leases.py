@@ -1,0 +1,72 @@
+"""Who owns a partition: a lease in Redis that its owner prolongs, and that ends by itself when he dies.
+
+Only single steps live here; when to take or give back is the workers' (workers/ownership.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from relay.queue import keys
+
+TTL_MS = 3_000
+LIVE_MS = 2_000  # a worker whose heartbeat is older counts as gone
+
+
+async def heartbeat(redis: Redis, worker: str, state: str, owned: Sequence[int]) -> tuple[int, dict[int, bool]]:
+    """Say that `worker` lives and prolong its leases, in one round trip.
+
+    Returns how many workers live, and for each owned partition whether it still is ours.
+    """
+    now_ms = time.time_ns() // 1_000_000
+    pipe = redis.pipeline(transaction=False)
+    pipe.zadd(keys.WORKERS, {worker: now_ms})
+    pipe.hset(keys.WORKER_STATES, worker, state)
+    pipe.zcount(keys.WORKERS, now_ms - LIVE_MS, "+inf")
+    for partition in owned:
+        pipe.eval(keys.RENEW, 1, keys.owner(partition), worker, str(TTL_MS))
+    _, _, live, *renewed = await pipe.execute()
+    return max(1, live), {p: bool(r) for p, r in zip(owned, renewed, strict=True)}
+
+
+async def free_partitions(redis: Redis, partitions: Sequence[int]) -> list[int]:
+    """Those of `partitions` that nobody owns at this moment."""
+    if not partitions:
+        return []
+    pipe = redis.pipeline(transaction=False)
+    for partition in partitions:
+        pipe.exists(keys.owner(partition))
+    return [p for p, taken in zip(partitions, await pipe.execute(), strict=True) if not taken]
+
+
+async def take(redis: Redis, worker: str, partition: int) -> bool:
+    """Become the partition's owner if it has none."""
+    return bool(await redis.set(keys.owner(partition), worker, nx=True, px=TTL_MS))
+
+
+async def release(redis: Redis, worker: str, partition: int) -> None:
+    """Give the partition back, if it still is ours."""
+    await redis.eval(keys.RELEASE, 1, keys.owner(partition), worker)  # type: ignore[misc]
+
+
+async def leave(redis: Redis, worker: str) -> None:
+    """Say that `worker` stops."""
+    pipe = redis.pipeline(transaction=False)
+    pipe.zrem(keys.WORKERS, worker)
+    pipe.hdel(keys.WORKER_STATES, worker)
+    await pipe.execute()
+
+
+async def forget_gone(redis: Redis, *, older_than_ms: int = 60_000) -> int:
+    """Forget workers without a heartbeat for so long; returns how many."""
+    limit_ms = time.time_ns() // 1_000_000 - older_than_ms
+    gone = await redis.zrangebyscore(keys.WORKERS, "-inf", limit_ms)
+    if gone:
+        pipe = redis.pipeline(transaction=False)
+        pipe.zrem(keys.WORKERS, *gone)
+        pipe.hdel(keys.WORKER_STATES, *gone)
+        await pipe.execute()
+    return len(gone)

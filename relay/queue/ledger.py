@@ -1,0 +1,95 @@
+"""The account of every event: what was accepted and what became of it, read as one consistent look.
+
+Always: accepted = delivered + dropped + dead + pending. Each partition is read in one script, so each
+balances by itself, and so does their sum.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+
+from relay.queue import keys
+from relay.queue.leases import LIVE_MS
+
+COUNTERS = ("accepted", "delivered", "dropped", "dead")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The state of a data set.
+
+    `counters` has every ledger counter summed over the partitions (`dropped:bot`, `dead:exhausted`, … too);
+    `lag_s` is the age of the oldest pending event; `backlog` the pending events by partition.
+    """
+
+    counters: Mapping[str, int]
+    backlog: Mapping[int, int]
+    lag_s: float
+    failing: int
+    letters: int
+    owned: int
+    workers: Mapping[str, Mapping[str, Any]]
+    refused: Mapping[str, int]
+
+    @property
+    def pending(self) -> int:
+        """Accepted events without an outcome."""
+        return sum(self.backlog.values())
+
+    @property
+    def ledger(self) -> dict[str, int]:
+        """The five numbers that always balance."""
+        return {name: self.counters.get(name, 0) for name in COUNTERS} | {"pending": self.pending}
+
+    def reasons(self, outcome: str) -> dict[str, int]:
+        """How often each reason of `dropped` or `dead` occurred."""
+        return {
+            name.partition(":")[2]: n for name, n in sorted(self.counters.items()) if name.startswith(f"{outcome}:")
+        }
+
+
+async def look(redis: Redis, partitions: int) -> Look:
+    """Read the whole state in one round trip. Raises what redis-py raises."""
+    pipe = redis.pipeline(transaction=False)
+    for p in range(partitions):
+        touched = (keys.events(p), keys.retry(p), keys.ledger(p), keys.dead(p), keys.owner(p))
+        pipe.eval(keys.LOOK, len(touched), *touched)
+    pipe.zrange(keys.WORKERS, 0, -1, withscores=True)
+    pipe.hgetall(keys.WORKER_STATES)
+    pipe.hgetall(keys.REFUSED)
+    pipe.time()
+    *parts, beats, states, refused, (now_s, _) = await pipe.execute()
+    counters: Counter[str] = Counter()
+    lags_s = [0.0]
+    for counts, _, first, _, _, _, (at_s, at_us) in parts:
+        counters.update({k.decode(): int(v) for k, v in zip(counts[::2], counts[1::2], strict=True)})
+        if first:
+            lags_s.append(int(at_s) + int(at_us) / 1e6 - int(first.partition(b"-")[0]) / 1e3)
+    return Look(
+        counters=counters,
+        backlog={p: int(part[1]) for p, part in enumerate(parts)},
+        lag_s=round(max(lags_s), 3),
+        failing=sum(int(part[3]) for part in parts),
+        letters=sum(int(part[4]) for part in parts),
+        owned=sum(1 for part in parts if part[5]),
+        workers={
+            name.decode(): orjson.loads(states.get(name, b"{}"))
+            for name, at_ms in beats
+            if at_ms > now_s * 1_000 - LIVE_MS - 1_000  # TIME's whole seconds
+        },
+        refused={reason.decode(): int(n) for reason, n in refused.items()},
+    )
+
+
+async def pending_events(redis: Redis, partitions: int) -> int:
+    """How many accepted events have no outcome yet."""
+    pipe = redis.pipeline(transaction=False)
+    for p in range(partitions):
+        pipe.xlen(keys.events(p))
+    return int(sum(await pipe.execute()))

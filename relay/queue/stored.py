@@ -1,0 +1,62 @@
+"""The stored form of an event: what one stream entry holds, and which partition it goes to.
+
+Version 1: the digit `1`, a line of JSON with what delivery needs beside the body, then the body as it came.
+A later version reads all earlier ones. Nothing of the request is kept that is not named here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from zlib import crc32
+
+import orjson
+
+VERSION: Final = b"1"
+
+
+class UnreadableError(ValueError):
+    """The bytes are no stored event of a version that this relay knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An accepted event of one site. `accepted_ms` is Unix time; `user_agent` None if the request had none."""
+
+    site: str
+    ip: str
+    user_agent: bytes | None
+    body: bytes
+    accepted_ms: int
+    revenue: bool = False
+    engagement: bool = False
+
+    @property
+    def visitor(self) -> tuple[bytes | None, str, str]:
+        """Plausible's own idea of a visitor (contract section 5): User-Agent, address, site."""
+        return self.user_agent, self.ip, self.site
+
+
+def partition_of(event: StoredEvent, partitions: int) -> int:
+    """The partition of the event's visitor, so that one worker sends all of a visitor's events."""
+    return crc32(b"\n".join((event.user_agent or b"", event.ip.encode(), event.site.encode()))) % partitions
+
+
+def pack(event: StoredEvent) -> bytes:
+    """The stored form. The User-Agent's bytes go through latin-1, which maps every byte to one character."""
+    agent = None if event.user_agent is None else event.user_agent.decode("latin-1")
+    flags = ("r" if event.revenue else "") + ("e" if event.engagement else "")
+    return b"".join((VERSION, orjson.dumps([event.site, event.ip, agent, event.accepted_ms, flags]), b"\n", event.body))
+
+
+def unpack(form: bytes) -> StoredEvent:
+    """The event of a stored form; raises UnreadableError for anything else."""
+    head, newline, body = form.partition(b"\n")
+    if head[:1] != VERSION or not newline:
+        raise UnreadableError(f"unknown form {form[:1]!r}; this relay reads version 1")
+    try:
+        site, ip, agent, accepted_ms, flags = orjson.loads(head[1:])
+        user_agent = None if agent is None else agent.encode("latin-1")
+    except (ValueError, AttributeError) as error:
+        raise UnreadableError("the head of a version 1 event is damaged") from error
+    return StoredEvent(site, ip, user_agent, body, accepted_ms, "r" in flags, "e" in flags)

@@ -1,0 +1,189 @@
+"""What an answer of Plausible means for one event: delivered, dropped, dead, or to be tried again.
+
+The law of the relay: an accepted event ends in exactly one of Delivered, Dropped or Dead; until then
+it is tried again. The table is section 4 of the design and section 3 of Plausible's contract.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from relay.rules.backoff import backoff_s, retry_after_s
+from relay.rules.drops import PASSING, DropCause
+
+QUICK_ATTEMPTS: Final = 3
+"""After so many failed attempts while other events pass, an event no longer holds its visitor's later ones."""
+
+PASSING_DROP_TRIES: Final = 3
+"""How often an event is sent in all whose drop may have a passing cause."""
+
+DETAIL_CHARACTERS: Final = 500
+"""How much of Plausible's own words is kept with a dead letter."""
+
+
+class Trouble(StrEnum):
+    """Why an attempt did not end an event."""
+
+    UNREACHABLE = "unreachable"  # no connection: refused, no route, DNS, TLS, timed out
+    BROKEN = "broken"  # the connection broke before the request was written whole
+    UNANSWERED = "unanswered"  # written whole, and no answer came: it may have been counted
+    BUSY = "busy"  # 408, 429
+    FAILING = "failing"  # 5xx
+    MISCONFIGURED = "misconfigured"  # 3xx, 401, 403, 404 …: not Plausible's event endpoint, or it is closed to us
+    PASSING_DROP = "passing_drop"
+
+
+class DeadReason(StrEnum):
+    """Why an event was given up."""
+
+    REFUSED_UPSTREAM = "refused_upstream"
+    TOO_LARGE = "too_large"
+    AMBIGUOUS = "ambiguous"
+    EXHAUSTED = "exhausted"
+    TOO_LATE = "too_late"
+    UNREADABLE = "unreadable"
+
+
+class OnAmbiguous(StrEnum):
+    """What to do with an event that may have been counted: send it again, or park it as a dead letter."""
+
+    RETRY = "retry"
+    PARK = "park"
+
+
+class Others(StrEnum):
+    """How other events fared at the same upstream since this one first failed."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer: `dropped` is the number in x-plausible-dropped, `text` the start of the body."""
+
+    status: int
+    dropped: int = 0
+    retry_after: str | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """No answer came. `trouble` is UNREACHABLE, BROKEN or UNANSWERED; `detail` says what was seen."""
+
+    trouble: Trouble
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is known when an answer comes: which attempt it was (from 1), for how long the event has failed."""
+
+    number: int
+    failing_s: float
+    others: Others
+    on_ambiguous: OnAmbiguous
+    drop_cause: DropCause
+    now_s: float
+    draw: float
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """The backoff's first span and cap, and how long an event that alone keeps failing is tried, in seconds."""
+
+    base_s: float = 1.0
+    cap_s: float = 300.0
+    retry_for_s: float = 259_200.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Plausible took the event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Plausible answered that it did not record the event, probably for this cause."""
+
+    cause: DropCause
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """The event was given up; it becomes a dead letter."""
+
+    reason: DeadReason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """Send it again in `after_s` seconds; `aside` frees its visitor's later events from waiting for it.
+
+    `pause_s` is what the upstream asked every sender to wait (Retry-After).
+    """
+
+    after_s: float
+    trouble: Trouble
+    aside: bool
+    detail: str = ""
+    pause_s: float = 0.0
+
+
+Verdict = Delivered | Dropped | Dead | TryAgain
+
+
+def judge(answer: Reply | NoAnswer, attempt: Attempt, policy: RetryPolicy) -> Verdict:
+    """What `answer` means for the event."""
+    if isinstance(answer, NoAnswer):
+        if answer.trouble is Trouble.UNANSWERED and attempt.on_ambiguous is OnAmbiguous.PARK:
+            return Dead(DeadReason.AMBIGUOUS, answer.detail)
+        return _again(answer.trouble, answer.detail, attempt, policy)
+    match answer.status:
+        case status if 200 <= status < 300:  # noqa: PLR2004 - the class of successes, RFC 9110 15.3
+            return _taken(answer, attempt, policy)
+        case 400:
+            return Dead(DeadReason.REFUSED_UPSTREAM, answer.text[:DETAIL_CHARACTERS])
+        case 413:
+            return Dead(DeadReason.TOO_LARGE, answer.text[:DETAIL_CHARACTERS])
+        case 408 | 429:
+            trouble = Trouble.BUSY
+        case status if status >= 500:  # noqa: PLR2004 - the class of server errors, RFC 9110 15.6
+            trouble = Trouble.FAILING
+        case _:
+            trouble = Trouble.MISCONFIGURED
+    return _again(trouble, f"status {answer.status}", attempt, policy, answer.retry_after)
+
+
+def too_late(age_s: float, max_age_s: float | None) -> Dead | None:
+    """Dead(TOO_LATE) for an event older than the limit: Plausible would book it on the wrong day."""
+    if max_age_s is None or age_s <= max_age_s:
+        return None
+    return Dead(DeadReason.TOO_LATE, f"{age_s:.0f} s old at its turn, limit {max_age_s:.0f} s")
+
+
+def _taken(reply: Reply, attempt: Attempt, policy: RetryPolicy) -> Verdict:
+    if reply.dropped < 1:
+        return Delivered()
+    if attempt.drop_cause in PASSING and attempt.number < PASSING_DROP_TRIES:
+        after_s = backoff_s(attempt.number, base_s=policy.base_s, cap_s=policy.cap_s, draw=attempt.draw)
+        return TryAgain(after_s, Trouble.PASSING_DROP, aside=True, detail=attempt.drop_cause)
+    return Dropped(attempt.drop_cause)
+
+
+def _again(
+    trouble: Trouble, detail: str, attempt: Attempt, policy: RetryPolicy, retry_after: str | None = None
+) -> TryAgain | Dead:
+    """Only an event that fails while others pass grows old: an outage uses up nobody's time."""
+    alone = attempt.others is Others.PASS and trouble not in {Trouble.UNREACHABLE, Trouble.MISCONFIGURED}
+    if alone and attempt.failing_s >= policy.retry_for_s:
+        return Dead(DeadReason.EXHAUSTED, f"{detail}, {attempt.number} attempts in {attempt.failing_s:.0f} s")
+    pause_s = retry_after_s(retry_after, now_s=attempt.now_s, cap_s=policy.cap_s)
+    after_s = backoff_s(attempt.number, base_s=policy.base_s, cap_s=policy.cap_s, draw=attempt.draw)
+    aside = alone and attempt.number >= QUICK_ATTEMPTS
+    return TryAgain(max(after_s, pause_s), trouble, aside, detail, pause_s)
