@@ -1,0 +1,14 @@
+"""The rules of the relay: pure functions from values to values, without I/O, clock, chance or logging.
+
+The way of one event, in reading order:
+
+- `event`       the body of one request becomes an `Event` or a `Refused`; one line for each field
+- `document`    bytes to a JSON object; `text`, `fields` what Elixir means by blank, integer and `a || b`
+- `url`, `domain`, `props`, `revenue`, `engagement`   what is legal in each field, and what to say if it is not
+- `currencies`  the codes of ISO 4217
+- `admission`   which sites this relay is for
+- `split`       a list of sites becomes one body for each
+- `visitor`     who sent it: client address and User-Agent
+- `bots`        would Plausible take this User-Agent for a bot?
+- `judge`, `backoff`, `drops`   what an answer of Plausible means, and when to try again
+"""

@@ -1,0 +1,27 @@
+"""Whether Plausible would take a User-Agent for a bot, and drop its event without saying why.
+
+A short list out of Matomo's device-detector, which Plausible uses (contract section 4). It explains drops and plays
+Plausible in the sandbox; no event is refused for it. device-detector itself costs 28 ms an agent.
+"""
+
+import re
+
+# Words that make a bot at the end of a token. Not bots by the same lists: Cubot and other phones, node-fetch.
+_BOT_WORDS = (
+    rb"(?<!cu)(?<!power[ _])(?<!m[ _])bot(?![ _]TAB|[ _]?5[0-9]|[ _]Senior|[ _]Junior)",
+    rb"crawl|crawler|spider|checker|monitor|probe|scraper|collector|script|archiver|transcoder",
+    rb"(?<!node-)(?<!uclient-)(?<!electron-)fetcher",
+    rb"(?<!Microsoft )(?<!banshee-)project",
+    rb"(?<!Google Wap )(?<!Blue )(?<!SpeedMode; )proxy",
+)
+_BOT = re.compile(
+    rb"(?:" + rb"|".join(_BOT_WORDS) + rb")(?:[^a-z]|$)"
+    rb"|HeadlessChrome|PhantomJS|WordPress/|UptimeRobot|Pingdom|StatusCake|facebookexternalhit|Google-InspectionTool"
+    rb"|\bk6/|^(?:k6|node(?:\.js)?|chrome|firefox|url)$",
+    re.IGNORECASE,
+)
+
+
+def looks_like_bot(user_agent: bytes | None) -> bool:
+    """Whether Plausible would probably drop it as a bot. No User-Agent is none: such events are recorded."""
+    return user_agent is not None and _BOT.search(user_agent) is not None

@@ -1,0 +1,82 @@
+"""One request body becomes an `Event`, or a `Refused` that names every wrong field at once.
+
+This is the table of contents of contract section 1; each field's own rule lives in its own file. Sites are read
+here, not judged: that is `admission`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from relay.rules.document import read_object
+from relay.rules.domain import read_sites
+from relay.rules.engagement import wrong_engagement
+from relay.rules.fault import Fault
+from relay.rules.fields import is_interactive, read_name, wrong_hash_mode
+from relay.rules.props import read_props
+from relay.rules.revenue import Revenue, read_revenue
+from relay.rules.url import read_url
+
+
+class Validation(StrEnum):
+    """`plausible` answers as Plausible does; `strict` also refuses what Plausible would lose without a word."""
+
+    STRICT = "strict"
+    PLAUSIBLE = "plausible"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What Plausible would read in `body`, which is kept byte for byte; `props` and `revenue` as it would keep them."""
+
+    name: str
+    sites: tuple[str, ...]
+    url: str
+    props: dict[str, str]
+    revenue: Revenue | None
+    interactive: bool
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a request is not accepted: the HTTP status and Plausible's `{field: [message, …]}`, never empty."""
+
+    status: int
+    errors: dict[str, list[str]]
+
+
+def parse_event(body: bytes, validation: Validation) -> Event | Refused:
+    """Read any bytes at all; never raises."""
+    strict = validation is Validation.STRICT
+    fields = read_object(body)
+    if isinstance(fields, Fault):
+        return refuse((fields,), validation)
+    name = read_name(fields)
+    url = read_url(fields)
+    sites = read_sites(fields, "" if isinstance(url, Fault) else url)
+    props = read_props(fields, strict=strict)
+    revenue = read_revenue(fields, strict=strict)
+    hash_mode = wrong_hash_mode(fields)
+    engagement = wrong_engagement(name, fields)
+    if (
+        isinstance(name, Fault)
+        or isinstance(url, Fault)
+        or isinstance(sites, Fault)
+        or isinstance(props, Fault)
+        or isinstance(revenue, Fault)
+        or hash_mode
+        or engagement
+    ):
+        return refuse((name, url, sites, props, revenue, hash_mode, engagement), validation)
+    return Event(name, sites, url, props, revenue, is_interactive(fields), body)
+
+
+def refuse(findings: Iterable[object], validation: Validation) -> Refused:
+    """A 400 that says all the faults among `findings`."""
+    errors: dict[str, list[str]] = {}
+    for finding in findings:
+        if isinstance(finding, Fault):
+            message = finding.message(strict=validation is Validation.STRICT)
+            errors.setdefault(finding.field, []).append(message)
+    return Refused(400, errors)

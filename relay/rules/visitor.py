@@ -1,0 +1,102 @@
+"""Who sent an event: the address and the User-Agent that make a visitor for Plausible.
+
+Headers count only if a trusted proxy sent them (contract section 2, design section 2). What comes out is always
+one valid bare address, whatever came in.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from relay.rules.forwarded import comma_list, forwarded_for
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+# A peer without an address is a local process on a unix socket.
+_LOCAL = IPv4Address("127.0.0.1")
+
+# In Plausible's own order (`PlausibleWeb.RemoteIP`): how the hops are read out of a header's lines.
+_HOPS_IN: dict[bytes, Callable[[list[str]], list[str]]] = {
+    b"x-plausible-ip": lambda lines: lines[:1],
+    b"cf-connecting-ip": lambda lines: lines[:1],
+    b"b-forwarded-for": comma_list,
+    b"x-forwarded-for": comma_list,
+    b"forwarded": forwarded_for,
+}
+_LONGEST_PORT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """`ip` is canonical text of an address; `user_agent` the header's bytes as they came, None if there was none."""
+
+    ip: str
+    user_agent: bytes | None
+
+
+def visitor_of(peer: str, headers: Sequence[tuple[bytes, bytes]], trusted: Sequence[Network]) -> Visitor:
+    """The visitor behind `peer`, the address of the connection. Never raises.
+
+    A peer without an address (a unix socket) stands for 127.0.0.1, and is trusted if that is.
+    """
+    address = address_in(peer) or _LOCAL
+    if trusted and _is_in(trusted, address):
+        address = _forwarded(headers, trusted) or address
+    user_agent = next((value for name, value in headers if name.lower() == b"user-agent"), None)
+    return Visitor(str(address), user_agent)
+
+
+def address_in(text: str) -> Address | None:
+    """The address in `1.2.3.4:55`, `[v6]:55`, `v6%zone` and the like; None for all else. Mapped IPv4 becomes IPv4."""
+    host = text.strip()
+    if host.startswith("["):
+        host, bracket, port = host[1:].partition("]")
+        if not bracket or (port and not _is_port(port)):
+            return None
+    elif host.count(":") == 1:
+        host, _, port = host.partition(":")
+        if not _is_port(f":{port}"):
+            return None
+    if ":" in host:
+        host = host.partition("%")[0]
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def _is_port(text: str) -> bool:
+    digits = text[1:]
+    return text[0] == ":" and digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_PORT
+
+
+def _is_in(networks: Sequence[Network], address: Address) -> bool:
+    return any(address in network for network in networks)
+
+
+def _forwarded(headers: Sequence[tuple[bytes, bytes]], trusted: Sequence[Network]) -> Address | None:
+    """The first header in Plausible's order that yields an address."""
+    lines: dict[bytes, list[str]] = {}
+    for name, value in headers:
+        if (key := name.lower()) in _HOPS_IN:
+            lines.setdefault(key, []).append(value.decode("latin-1"))
+    for key, hops_in in _HOPS_IN.items() if lines else ():
+        if key in lines and (address := _client(hops_in(lines[key]), trusted)):
+            return address
+    return None
+
+
+def _client(hops: Sequence[str], trusted: Sequence[Network]) -> Address | None:
+    """From the right, the first hop that is no trusted proxy; at garbage the last address seen stands."""
+    seen = None
+    for hop in reversed(hops):
+        address = address_in(hop)
+        if address is None:
+            break
+        seen = address
+        if not _is_in(trusted, address):
+            break
+    return seen
