@@ -1,0 +1,19 @@
+"""`relay up`: the embedded server and the supervisor that runs everything on one machine.
+
+everything.py     puts the parts together: `run_everything(settings)` → exit code
+supervisor.py     starts in order, keeps running, ends in the opposite order; signals
+children.py       one process: started, watched, started again, stopped. leash.py ties it to the supervisor's life
+embedded.py       the server: where its socket is, when it is ready. server_binary.py chooses it,
+                  last_words.py explains why it did not start; its configuration is config/valkey.conf
+datadir.py        the data folder: its lock, and run.json (`read_run`: what runs here, for other commands)
+ports.py          addresses, free or taken. readiness.py: does a process answer yet
+greeting.py       what is said when everything serves
+faults.py         StartError: what the user has to put right
+
+Never here: events, and what the processes do.
+"""
+
+from relay.up.datadir import Run, read_run
+from relay.up.everything import run_everything
+
+__all__ = ["Run", "read_run", "run_everything"]

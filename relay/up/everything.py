@@ -1,0 +1,156 @@
+"""`relay up`: puts folder, server, ports and processes together and runs them.
+
+The order in `_prepare` is the promise: whatever can be refused is refused before anything is started.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from relay.settings import Address, Settings, as_environ
+from relay.up import datadir, embedded
+from relay.up.children import ChildSpec
+from relay.up.datadir import Run
+from relay.up.faults import StartError
+from relay.up.greeting import Welcome, count_pending, greeting
+from relay.up.ports import AddressTakenError, base_url, take_address
+from relay.up.readiness import Answer
+from relay.up.server_binary import find_server
+from relay.up.supervisor import Supervisor
+
+STOP_DOOR_WITHIN_S: Final = 10.0
+STOP_WORKER_WITHIN_S: Final = 25.0  # it settles what is in flight
+STOP_SANDBOX_WITHIN_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Everything decided. `settings` is what the children get: ports known, Redis and upstream named."""
+
+    settings: Settings
+    data: Path
+    server: embedded.EmbeddedServer | None
+    sandbox: Address | None
+    run: Run
+
+
+def run_everything(settings: Settings, *, command: tuple[str, ...] | None = None) -> int:
+    """Run the whole relay on this machine until it is told to end; returns the exit code.
+
+    `command` starts the processes in the place of `python -m relay`; `serve`, `work` or `sandbox` is added to it.
+    """
+    with contextlib.ExitStack() as at_end:
+        try:
+            plan = _prepare(settings, at_end)
+            return asyncio.run(_run(plan, settings, command or _relay_command()))
+        except StartError as fault:
+            sys.stderr.write(f"relay up: {fault}\n")
+            return fault.exit_code
+        except KeyboardInterrupt:  # before there was anything to end
+            return 0
+
+
+def _prepare(settings: Settings, at_end: contextlib.ExitStack) -> _Plan:
+    data = datadir.make_data_folder(settings.data)
+    left = datadir.read_run(data)
+    was_killed = left is not None and not left.alive
+    server = _prepare_server(data, at_end) if settings.redis_url is None else None
+    # Processes of a killed supervisor have been told to end and may still be at it.
+    grace_s = datadir.ORPHAN_GRACE_S if was_killed else 0.0
+    door = take_address(settings.listen, "door", "RELAY_LISTEN", grace_s=grace_s)
+    sandbox = _take_sandbox_address(settings, door, grace_s) if settings.upstream is None else None
+    run = Run(
+        pid=os.getpid(),
+        redis_url=server.url if server else str(settings.redis_url),
+        upstream=base_url(sandbox) if sandbox else str(settings.upstream),
+        door=base_url(door),
+        sandbox=base_url(sandbox) if sandbox else None,
+    )
+    datadir.write_run(data, run)
+    at_end.callback(datadir.remove_run, data)
+    resolved = {
+        "listen": door,
+        "sandbox_listen": sandbox or settings.sandbox_listen,
+        "redis_url": run.redis_url,
+        "upstream": run.upstream,
+        "sites": settings.sites or ("*",),
+        "data": data,
+    }
+    return _Plan(settings.model_copy(update=resolved), data, server, sandbox, run)
+
+
+def _prepare_server(data: Path, at_end: contextlib.ExitStack) -> embedded.EmbeddedServer:
+    lock = datadir.lock_data_folder(data)
+    at_end.callback(os.close, lock)
+    binary = find_server()
+    socket = embedded.socket_path(data)
+    at_end.callback(embedded.remove_socket_folder, socket, data)
+    server = embedded.EmbeddedServer(binary, data, socket, lock)
+    embedded.bound_log(server.log)
+    return server
+
+
+def _take_sandbox_address(settings: Settings, door: Address, grace_s: float) -> Address:
+    """Return the sandbox's address; the default one moves to a free port if it is taken, a chosen one does not."""
+    wanted = settings.sandbox_listen
+    try:
+        return take_address(wanted, "sandbox", "RELAY_SANDBOX_LISTEN", beside=door, grace_s=grace_s)
+    except AddressTakenError:
+        if "sandbox_listen" in settings.model_fields_set:
+            raise
+    free = take_address(Address(wanted.host, 0), "sandbox", "RELAY_SANDBOX_LISTEN", beside=door)
+    sys.stderr.write(f"relay up: {wanted} is taken, the sandbox listens on {free} instead\n")
+    return free
+
+
+async def _run(plan: _Plan, settings: Settings, command: tuple[str, ...]) -> int:
+    environ = as_environ(plan.settings, dict(os.environ))
+    supervisor = Supervisor(_specs(plan, environ, command), plan.server, _without_settings(environ))
+    return await supervisor.run(lambda: _greet(plan, settings))
+
+
+def _specs(plan: _Plan, environ: dict[str, str], command: tuple[str, ...]) -> list[ChildSpec]:
+    """Return the processes in the order of starting."""
+    door = plan.settings.listen
+    specs = [
+        ChildSpec("worker", (*command, "work"), environ, STOP_WORKER_WITHIN_S),
+        ChildSpec("door", (*command, "serve"), environ, STOP_DOOR_WITHIN_S, ready=Answer("door", door, "/health/live")),
+    ]
+    if plan.sandbox is not None:
+        ready = Answer("sandbox", plan.sandbox, "/")
+        specs.insert(0, ChildSpec("sandbox", (*command, "sandbox"), environ, STOP_SANDBOX_WITHIN_S, ready=ready))
+    return specs
+
+
+def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what the embedded server needs of the environment: none of the relay's settings."""
+    return {name: text for name, text in environ.items() if not name.startswith("RELAY_")}
+
+
+async def _greet(plan: _Plan, settings: Settings) -> None:
+    welcome = Welcome(
+        run=plan.run,
+        listen=plan.settings.listen,
+        site=next((site for site in plan.settings.sites if site != "*"), "example.com"),
+        data=plan.data,
+        data_is_default="data" not in settings.model_fields_set,
+        server=str(plan.server.binary) if plan.server else None,
+        pending=await count_pending(plan.run.redis_url, plan.settings.partitions),
+    )
+    with contextlib.suppress(BrokenPipeError):  # nobody reads: the relay runs all the same
+        print(greeting(welcome), flush=True)  # noqa: T201 - said to whoever started it
+
+
+def _relay_command() -> tuple[str, ...]:
+    """Return how the processes are started: without the current folder on their import path (-P).
+
+    A stranger's package named `relay` or `workers` there would win. Unless the current folder is this very checkout.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    safe = () if Path.cwd() == checkout else ("-P",)
+    return (sys.executable, *safe, "-m", "relay")
