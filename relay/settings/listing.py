@@ -5,6 +5,7 @@ Everything here is taken from the model; nothing is said twice.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
 from relay.settings.model import Settings
@@ -42,6 +43,8 @@ def as_text(value: object) -> str:
     """Write a setting's value as the environment would hold it; empty for one that is not set."""
     if value is None:
         return ""
+    if isinstance(value, Path) and not value.is_absolute():
+        return f"./{value}"
     if isinstance(value, tuple):
         return ",".join(str(member) for member in value)
     if isinstance(value, float) and value.is_integer():

@@ -3,8 +3,9 @@
 A fault is one line: where the value came from, what is wrong, what would be right.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -21,6 +22,9 @@ NEEDS: Mapping[Command, tuple[str, ...]] = {
     "work": ("upstream", "redis_url"),
     "up": ("sites",),  # not with the sandbox, see missing()
 }
+
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SettingsError(Exception):
@@ -46,32 +50,48 @@ def load_settings(
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise SettingsError(faults + [_fault(detail, gathered) for detail in details]) from None
+    faults += _clashes(settings, command)
     if faults:
         raise SettingsError(faults)
     return settings
 
 
 def missing(settings: Settings, command: Command) -> list[str]:
-    """Return a fault for each setting that the command needs and these settings lack."""
-    return _missing({name for name in Settings.model_fields if getattr(settings, name) not in (None, ())}, command)
+    """Return the names of the settings that the command needs and these lack."""
+    return _missing({name for name in Settings.model_fields if getattr(settings, name) not in {None, ()}}, command)
+
+
+def _missing(present: Collection[str], command: Command) -> list[str]:
+    if command == "up" and "upstream" not in present:
+        return []  # the sandbox takes every site
+    return [name for name in NEEDS[command] if name not in present]
 
 
 def _missing_in(gathered: Gathered, command: Command | None) -> list[str]:
     at_fault = {name for name, _ in gathered.faults}
     if command is None or CONFIG in at_fault:  # what an unreadable file would have said is not known to be missing
         return []
-    return _missing(gathered.given.keys() | at_fault, command)
-
-
-def _missing(present: set[str], command: Command) -> list[str]:
-    if command == "up" and "upstream" not in present:
-        return []  # the sandbox takes every site
     return [
         f"{variable(name)}: is not set and `relay {command}` needs it; "
         f"right would be {option(name)} or {variable(name)} with {shape_of(name).right}"
-        for name in NEEDS[command]
-        if name not in present
+        for name in _missing(gathered.given.keys() | at_fault, command)
     ]
+
+
+def _clashes(settings: Settings, command: Command | None) -> list[str]:
+    """Addresses that cannot be used together, for the commands that open a door."""
+    if command in {None, "work"} or settings.listen.port == 0:
+        return []
+    if settings.upstream is None:
+        if command == "up" and settings.listen == settings.sandbox_listen:
+            return ["RELAY_SANDBOX_LISTEN: is the door's address; right would be another port"]
+        return []
+    upstream = urlsplit(settings.upstream)
+    port = upstream.port or {"http": 80, "https": 443}[upstream.scheme]
+    here = LOOPBACK if settings.listen.host in LOOPBACK | {"0.0.0.0", "::"} else {settings.listen.host}  # noqa: S104 - compared
+    if upstream.hostname in here and port == settings.listen.port:  # each event would come back for ever
+        return ["RELAY_UPSTREAM: is the door itself; right would be the address of Plausible"]
+    return []
 
 
 def _fault(detail: ErrorDetails, gathered: Gathered) -> str:

@@ -120,5 +120,5 @@ class Settings(BaseModel):
     def _cap_holds_the_base(cls, cap_s: float, info: ValidationInfo) -> float:
         base_s = info.data.get("retry_base_s", cap_s)  # absent when it is at fault itself
         if cap_s < base_s:
-            raise ValueError(f"{cap_s:g} is less than retry_base_s, which is {base_s:g}")
+            raise ValueError(f"{cap_s:g} is less than retry_base_s, and may not be")
         return cap_s

@@ -111,7 +111,7 @@ def _read_redis_url(value: object) -> str:
         raise ValueError("it names no host")
     elif not re.fullmatch(r"/?[0-9]*", parts.path):
         raise ValueError("what follows the host is not the number of a database")
-    return parts.geturl()
+    return str(value).strip()
 
 
 def _read_path(value: object) -> object:
@@ -137,6 +137,8 @@ def _listed(value: object) -> list[str]:
 def _read_sites(value: object) -> tuple[str, ...]:
     """Site names as Plausible compares them: trimmed, without one leading `www.`, case kept (contract §1)."""
     sites = _listed(value)
+    if not sites and value != ():  # empty is the default only
+        raise ValueError("it names no site")
     if "*" in sites and len(sites) > 1:
         raise ValueError("* means every site and stands alone")
     for site in sites:
@@ -213,7 +215,7 @@ Seconds = Annotated[
     BeforeValidator(_no_truth),
     Field(gt=0, le=TEN_YEARS_S, allow_inf_nan=False),
     Shape(
-        f"a number of seconds above 0 and up to {TEN_YEARS_S} (ten years), such as 2.5",
+        "a number of seconds above 0 and at most ten years, such as 2.5",
         "SECONDS",
         unit="seconds",
         example=86_400,
