@@ -1,0 +1,39 @@
+"""The command line: one file a command, and what the commands share. Nothing is done here that the parts could do.
+
+up.py       everything on this machine
+serve.py    the door
+work.py     the worker
+sandbox.py  a stand-in for Plausible
+check.py    the settings, and whether Redis and Plausible answer (asked in probes.py)
+status.py   what became of the events
+dead.py     dead letters
+lazy.py     imports a command's file only when the command is called
+options.py  options taken from the settings' model, and the settings that they add up to
+process.py  runs a long-lived part under uvloop
+target.py   which Redis an operator's command talks to
+"""
+
+import click
+
+from relay import __version__
+from relay.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "up": "Run everything on this machine.",
+    "serve": "Run the door: accept events and keep them in Redis.",
+    "work": "Run a worker: deliver what Redis keeps to Plausible.",
+    "sandbox": "Run a stand-in for Plausible, to try and to test.",
+    "check": "Check the settings, and whether Redis and Plausible answer.",
+    "status": "Say what became of the events.",
+    "dead": "Look at dead letters, send them again, or remove them.",
+}
+
+
+@click.group(cls=LazyGroup, commands_in="relay.cli", summaries=COMMANDS)
+@click.version_option(__version__, prog_name="relay")
+def main() -> None:
+    """Plausible Relay: a durable queue in front of Plausible's event endpoint.
+
+    Each setting can be an option, a variable RELAY_<NAME>, a file named by RELAY_<NAME>_FILE, or a line of the TOML
+    file that --config or RELAY_CONFIG names. Exit codes: 0 fine, 1 failed, 2 wrong usage or settings.
+    """

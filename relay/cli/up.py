@@ -1,0 +1,21 @@
+"""`relay up`: everything on this machine. What it does lives in relay/up."""
+
+import click
+
+from relay.cli.options import settings_options
+from relay.logs import setup_logging
+from relay.settings import Settings
+from relay.up import run_everything
+
+
+@click.command()
+@settings_options(command="up")
+@click.pass_context
+def up(ctx: click.Context, settings: Settings) -> None:
+    """Run everything on this machine.
+
+    Starts a Redis or Valkey (unless one is named), the door, a worker, and the sandbox if no Plausible is named.
+    Children that die come back; SIGTERM and Ctrl-C end them all, after what is under way.
+    """
+    setup_logging(settings.log_format, settings.log_level, "up")
+    ctx.exit(run_everything(settings))
