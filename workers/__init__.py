@@ -1,0 +1,17 @@
+"""The workers: they own partitions, send each event to Plausible in its visitor's order, and settle what came of it.
+
+process     the worker process: arq hosts it, a loop keeps it going
+upkeep      arq's jobs: retention, forgetting dead workers
+runtime     the parts below put together, started and stopped
+ownership   which partitions are ours: leases, fair shares
+partition   one owned partition: reading ahead in order, events set aside
+lanes       a visitor's events in their order, in memory
+dispatch    the heart: whose turn it is, send, judge, settle
+settling    outcomes written down in groups
+upstream    one Plausible: how much it can take, and its circuit
+client      the HTTP client; connection: one connection of it
+"""
+
+from workers.process import run_worker
+
+__all__ = ["run_worker"]

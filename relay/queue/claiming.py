@@ -5,7 +5,7 @@ XDEL in `settle` is the only way out of a stream, so what was read and not settl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -63,7 +63,7 @@ async def read_notes(redis: Redis, partition: int) -> dict[bytes, Note]:
     return {entry_id: Note(**orjson.loads(text)) for entry_id, text in kept.items()}
 
 
-async def settle(redis: Redis, outcomes: dict[int, Sequence[Outcome]], *, again: bool) -> int:
+async def settle(redis: Redis, outcomes: Mapping[int, Sequence[Outcome]], *, again: bool) -> int:
     """Write down outcomes by partition, one script call each, in one round trip.
 
     `again` says that the answer to an earlier call with these outcomes was lost. Returns how many events
@@ -76,7 +76,7 @@ async def settle(redis: Redis, outcomes: dict[int, Sequence[Outcome]], *, again:
         return await _settle(redis, outcomes, again=True)
 
 
-async def _settle(redis: Redis, outcomes: dict[int, Sequence[Outcome]], *, again: bool) -> int:
+async def _settle(redis: Redis, outcomes: Mapping[int, Sequence[Outcome]], *, again: bool) -> int:
     script = redis.register_script(keys.SETTLE)
     pipe = redis.pipeline(transaction=False)
     for partition, lines in outcomes.items():

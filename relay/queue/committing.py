@@ -120,7 +120,7 @@ class Committer:
     async def _connected(self) -> Connection:
         if self._connection is None:
             connection: Connection = self.redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
-            await connection.connect()
+            await connection.connect()  # type: ignore[no-untyped-call]
             await connection.send_command("SCRIPT", "LOAD", keys.PUT)
             self._put_sha = await connection.read_response(disable_decoding=True)
             self._connection = connection

@@ -1,0 +1,13 @@
+"""The door: the HTTP endpoint that accepts events and keeps them before it says so.
+
+app       the application put together, and the process that serves it
+events    POST /api/event: parse, admit, keep, answer
+cors      Plausible's CORS headers, on every answer
+watch     what the door knows of its queue: readiness, backlog, what the workers tell
+health    GET /health/live and /health/ready
+exposed   GET /metrics
+"""
+
+from relay.http.app import serve_door
+
+__all__ = ["serve_door"]

@@ -1,0 +1,103 @@
+"""The door put together, and the process that serves it until it is told to stop.
+
+Building is apart from serving: tests build the same application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+from aiohttp import web
+from redis.asyncio import Redis
+
+from relay.http.cors import add_cors, preflight
+from relay.http.events import BODY_LIMIT_BYTES, Events, Policy
+from relay.http.exposed import Exposed
+from relay.http.health import Health
+from relay.http.watch import Watch
+from relay.queue.committing import Committer
+from relay.queue.connection import connect
+from relay.rules.admission import parse_sites
+from relay.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SHUTDOWN_S = 8.0  # for the answers under way; the supervisor waits 10 s
+WATCH: Final = web.AppKey("watch", Watch)
+FAILED: Final = web.AppKey("failed", asyncio.Future[None])
+
+
+def build_door(settings: Settings) -> web.Application:
+    """The application. `settings.redis_url` must be set; nothing is connected before it starts."""
+    assert settings.redis_url is not None  # noqa: S101 - `relay serve` refuses to start without
+    redis = connect(settings.redis_url)
+    committer = Committer(redis, settings.partitions)
+    watch = Watch(redis, committer, settings.partitions, settings.max_backlog)
+    policy = Policy(settings.validation, parse_sites(settings.sites), settings.trusted_proxies)
+    events, health, exposed = Events(policy, committer, watch), Health(watch), Exposed(watch)
+    app = web.Application(client_max_size=BODY_LIMIT_BYTES)
+    app[WATCH] = watch
+    app.router.add_post("/api/event", events.post)
+    app.router.add_route("OPTIONS", "/api/event", preflight)
+    app.router.add_get("/health/live", health.live)
+    app.router.add_get("/health/ready", health.ready)
+    app.router.add_get("/metrics", exposed.get)
+    app.on_response_prepare.append(add_cors)
+    app.on_response_prepare.append(_close_when_draining)
+    app.cleanup_ctx.append(_background(redis, committer))
+    return app
+
+
+async def serve_door(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT: unready first, then no new connections, then the answers under way."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    app = build_door(settings)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, keepalive_timeout=75.0)
+    await runner.setup()
+    stop: asyncio.Future[Any] = asyncio.create_task(stopping.wait())
+    try:
+        await web.TCPSite(runner, settings.listen.host, settings.listen.port, backlog=1024).start()
+        log.info("the door listens on %s", ", ".join(f"http://{host}:{port}" for host, port, *_ in runner.addresses))
+        await asyncio.wait({stop, app[FAILED]}, return_when=asyncio.FIRST_COMPLETED)
+        if app[FAILED].done():
+            app[FAILED].result()
+    finally:
+        stop.cancel()
+        app[WATCH].draining = True
+        await runner.cleanup()
+    log.info("the door ended")
+
+
+async def _close_when_draining(request: web.Request, response: web.StreamResponse) -> None:
+    """While stopping, each answer is its connection's last: Chromium repeats what got no answer on a kept one."""
+    if request.app[WATCH].draining:
+        response.force_close()
+
+
+def _background(redis: Redis, committer: Committer) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def run(app: web.Application) -> AsyncIterator[None]:
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        app[FAILED] = failed
+        tasks = [asyncio.create_task(part) for part in (committer.run(), app[WATCH].run())]
+        for task in tasks:
+            task.add_done_callback(lambda done: _pass_on(done, failed))
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        failed.cancel()
+        await redis.aclose()
+
+    return run
+
+
+def _pass_on(done: asyncio.Task[None], failed: asyncio.Future[None]) -> None:
+    """A background part ends only by cancelling or by a failure, and then the door must end, not go on without it."""
+    if not done.cancelled() and (error := done.exception()) is not None and not failed.done():
+        failed.set_exception(error)

@@ -1,0 +1,117 @@
+"""`POST /api/event`: the way in, step by step. A 202 is given only after the queue has the event on disk.
+
+Only the body and what makes the visitor is kept; cookies and Authorization never leave the request.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from relay.http.watch import Watch
+from relay.queue.committing import Committer, UnavailableError
+from relay.queue.stored import StoredEvent
+from relay.rules.admission import Admitted, Sites, admit
+from relay.rules.event import Event, Refused, Validation, parse_event
+from relay.rules.split import bodies_by_site
+from relay.rules.visitor import Network, Visitor, visitor_of
+
+BODY_LIMIT_BYTES: Final = 1_000_000  # Plausible's own (contract section 1)
+RETRY_AFTER_S: Final = "2"
+ENGAGEMENT: Final = "engagement"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator decided about accepting."""
+
+    validation: Validation
+    sites: Sites
+    trusted: tuple[Network, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The endpoint."""
+
+    policy: Policy
+    committer: Committer
+    watch: Watch
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Accept one event: 202, 400 with every wrong field, 413, or 503 with Retry-After."""
+        now_ms = time.time_ns() // 1_000_000
+        visitor = visitor_of(request.remote or "", request.raw_headers, self.policy.trusted)
+        if request.headers.get("X-Debug-Request") == "true":  # as Plausible Cloud: tell the address, keep nothing
+            return web.Response(text=visitor.ip)
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return self._too_large(request)
+        event = parse_event(body, self.policy.validation)
+        if isinstance(event, Refused):
+            return self._refuse(event)
+        admitted = admit(event, self.policy.sites, self.policy.validation)
+        if isinstance(admitted, Refused):
+            return self._refuse(admitted)
+        return await self._keep(event, admitted, visitor, now_ms)
+
+    async def _keep(self, event: Event, admitted: Admitted, visitor: Visitor, now_ms: int) -> web.Response:
+        if self.watch.draining or await self.watch.is_full():
+            return self._unavailable("; ".join(self.watch.unready()) or "the backlog is full")
+        if admitted.sites:
+            try:
+                await self.committer.put(_stored(event, admitted, visitor, now_ms))
+            except UnavailableError as error:
+                return self._unavailable(str(error))
+        answer = web.Response(status=202, text="ok")
+        if admitted.unknown:  # in `plausible` validation: as Plausible says it, and counted like a refusal
+            self.watch.refused["unknown_site"] += len(admitted.unknown)
+            answer.headers["x-plausible-dropped"] = str(len(admitted.unknown))
+        return answer
+
+    def _refuse(self, refused: Refused) -> web.Response:
+        self.watch.refused.update(refused.errors)
+        return _json(refused.status, {"errors": refused.errors})
+
+    def _too_large(self, request: web.Request) -> web.Response:
+        """413; in `plausible` validation 400 for what Plausible would not even try to parse."""
+        self.watch.refused["too_large"] += 1
+        as_plausible = self.policy.validation is Validation.PLAUSIBLE and request.content_type != "application/json"
+        message = "Unable to parse request body as json"
+        if not as_plausible:
+            message = f"too large: an event's body may have {BODY_LIMIT_BYTES:,} bytes"
+        answer = _json(400 if as_plausible else 413, {"errors": {"request": [message]}})
+        answer.force_close()  # the rest of the body was not read
+        return answer
+
+    def _unavailable(self, why: str) -> web.Response:
+        self.watch.refused["unavailable"] += 1
+        answer = _json(503, {"errors": {"request": [f"not kept, please send it again: {why}"]}})
+        answer.headers["Retry-After"] = RETRY_AFTER_S
+        return answer
+
+
+def _stored(event: Event, admitted: Admitted, visitor: Visitor, now_ms: int) -> list[StoredEvent]:
+    """One stored event for each site that stays."""
+    return [
+        StoredEvent(
+            site=site,
+            ip=visitor.ip,
+            user_agent=visitor.user_agent,
+            body=body,
+            accepted_ms=now_ms,
+            revenue=event.revenue is not None,
+            engagement=event.name == ENGAGEMENT,
+        )
+        for site, body in bodies_by_site(event)
+        if site in admitted.sites
+    ]
+
+
+def _json(status: int, value: object) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")

@@ -1,0 +1,142 @@
+"""One HTTP/1.1 connection to Plausible, with at most one request on it; parsing is httptools'.
+
+It knows what a general client hides and a delivery must know: whether the request was written whole when
+the connection broke, for then it may have been counted. It never retries and knows no verdicts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import httptools
+
+from relay.rules.judge import NoAnswer, Reply, Trouble
+
+IDLE_S: Final = 4.0  # shorter than the 5 s after which Node's servers, the shortest known, close a kept connection
+TEXT_LIMIT: Final = 4_096  # more of an answer's body than this is nobody's interest
+
+
+class Connection(asyncio.Protocol):
+    """One connection to Plausible, with at most one request on it."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.answer: asyncio.Future[Reply | NoAnswer] | None = None
+        self.reusable = False
+        self.idle_s = IDLE_S
+        self.retire: asyncio.TimerHandle | None = None
+        self._written_whole = True
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._dropped = 0
+        self._retry_after: str | None = None
+        self._text = b""
+        self._headers_done = False
+
+    def request(self, data: bytes) -> asyncio.Future[Reply | NoAnswer]:
+        """Write a request; the future's result is the answer, or why there is none."""
+        assert self.transport is not None  # noqa: S101 - connection_made comes before any request
+        self._begin()
+        self.reusable = False
+        self.answer = asyncio.get_running_loop().create_future()
+        self.transport.write(data)
+        return self.answer
+
+    def give_up(self, detail: str) -> None:
+        """End the request without an answer and the connection with it; an answer whose head came stands."""
+        if self._headers_done and self._parser.get_status_code() >= 200:  # noqa: PLR2004 - final, RFC 9110 15.2
+            self._end(self._reply())
+        else:
+            trouble = Trouble.UNANSWERED if self._written_whole else Trouble.BROKEN
+            self._end(NoAnswer(trouble, detail))
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connection at once."""
+        self.reusable = False
+        if self.transport is not None:
+            self.transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio: the connection stands. A buffer of size 0 lets pause/resume tell when all is written."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - create_connection makes no other
+        self.transport = transport
+        transport.set_write_buffer_limits(high=0)
+
+    def pause_writing(self) -> None:
+        """Asyncio: part of the request is still here."""
+        self._written_whole = False
+
+    def resume_writing(self) -> None:
+        """Asyncio: the request was handed to the kernel whole."""
+        self._written_whole = True
+
+    def data_received(self, data: bytes) -> None:
+        """Asyncio: feed the parser; what is no HTTP ends the connection."""
+        if self.answer is None or self.answer.done():
+            self.close()  # nobody asked
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.give_up("the upstream wants another protocol")
+        except httptools.HttpParserError as error:
+            self.give_up(f"the answer is not HTTP: {error}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Asyncio: the other side closed or reset it."""
+        self.reusable = False
+        if self.answer is not None and not self.answer.done():
+            self.give_up("connection reset" if exc else "connection closed without an answer")
+
+    def on_message_begin(self) -> None:
+        """Httptools: a new message, perhaps after an interim one (1xx)."""
+        self._headers_done = False
+        self._text = b""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Httptools: the few headers that matter."""
+        match name.lower():
+            case b"x-plausible-dropped":
+                self._dropped = int(value) if value.isdigit() else 0
+            case b"retry-after":
+                self._retry_after = value.decode("latin-1")
+            case b"keep-alive":
+                self.idle_s = _kept_for_s(value)
+            case _:
+                pass
+
+    def on_headers_complete(self) -> None:
+        """Httptools: status and headers are known."""
+        self._headers_done = True
+
+    def on_body(self, body: bytes) -> None:
+        """Httptools: keep the start of the body."""
+        if len(self._text) < TEXT_LIMIT:
+            self._text += body[: TEXT_LIMIT - len(self._text)]
+
+    def on_message_complete(self) -> None:
+        """Httptools: the answer is whole, unless it was an interim one."""
+        if self._parser.get_status_code() >= 200:  # noqa: PLR2004 - RFC 9110 15.2
+            self.reusable = self._parser.should_keep_alive()
+            self._end(self._reply())
+
+    def _reply(self) -> Reply:
+        text = self._text.decode("utf-8", "replace")
+        return Reply(self._parser.get_status_code(), self._dropped, self._retry_after, text)
+
+    def _end(self, answer: Reply | NoAnswer) -> None:
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_result(answer)
+
+
+def _kept_for_s(keep_alive: bytes) -> float:
+    """How long to keep an idle connection, by the other side's Keep-Alive header, with a second to spare."""
+    for part in keep_alive.lower().split(b","):
+        name, _, value = part.strip().partition(b"=")
+        if name == b"timeout" and value.isdigit():
+            return max(0.0, min(IDLE_S, float(value[:6]) - 1.0))
+    return IDLE_S

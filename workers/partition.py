@@ -1,0 +1,172 @@
+"""One owned partition: its stream read ahead in order into lanes, and its events set aside until their time.
+
+Reading starts at the stream's very beginning: what an earlier owner left comes first, or order would break.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from relay.queue.claiming import START, Note, Outcome, RawEntry, read_after, read_notes, read_one
+from relay.queue.connection import AWAY, describe
+from relay.queue.dead import dead_note
+from relay.queue.stored import StoredEvent, UnreadableError, unpack
+from relay.rules.judge import DeadReason
+from workers.lanes import Entry, Lane
+
+log = logging.getLogger(__name__)
+
+READ_COUNT = 200
+READ_AHEAD = 1_024  # entries in memory a partition, so that a million pending cost no more than a thousand
+ASIDE_AT_ONCE = 32  # events set aside that are tried side by side, so that many poison ones crowd out nobody
+PAUSE_S = 0.2
+
+Visitor = tuple[bytes | None, str, str]
+
+
+@dataclass(slots=True, eq=False)
+class Partition:
+    """What the owner of partition `number` has in memory. `lease_until_s` is monotonic, set with each renewal."""
+
+    number: int
+    redis: Redis
+    offer: Callable[[Lane, float], None]
+    """Called with a lane that has an event to send, and in how many seconds."""
+    settle: Callable[[Partition, Outcome], None]
+    lease_until_s: float = 0.0
+    closing: bool = False
+    """Set when the partition is lost or to be given back: nothing of it is started any more."""
+    unfinished: int = 0
+    """Deliveries in flight and outcomes not yet written down."""
+    _lanes: dict[Visitor, Lane] = field(default_factory=dict)
+    _held: int = 0
+    _room: asyncio.Event = field(default_factory=asyncio.Event)
+    _notes: dict[bytes, Note] = field(default_factory=dict)
+    _aside: list[tuple[int, bytes, Note]] = field(default_factory=list)
+    _aside_now: int = 0
+    _aside_wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Read ahead and bring back what was set aside, until cancelled."""
+        self._room.set()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read())
+            tasks.create_task(self._bring_back())
+
+    async def _read(self) -> None:
+        after, begun = START, False
+        while True:
+            await self._room.wait()
+            try:
+                if not begun:
+                    self._notes, begun = await read_notes(self.redis, self.number), True
+                entries = await read_after(self.redis, self.number, after, min(READ_COUNT, READ_AHEAD - self._held))
+            except (*AWAY, RedisError) as error:
+                log.debug("partition %d waits for the queue: %s", self.number, describe(error))
+                await asyncio.sleep(PAUSE_S)
+                continue
+            if entries:
+                after = entries[-1][0]
+                self._take_in(entries)
+
+    def _take_in(self, entries: list[RawEntry]) -> None:
+        for raw in entries:
+            note = self._notes.pop(raw[0], None)
+            if note is not None and note.aside:
+                self._push_aside(raw[0], note)
+            elif (entry := self._entry(raw, note)) is not None:
+                self._line_up(entry, note)
+
+    def _line_up(self, entry: Entry, note: Note | None) -> None:
+        """Behind the visitor's earlier events; a first one that failed before waits until its time."""
+        visitor = entry.event.visitor
+        lane = self._lanes.get(visitor)
+        if lane is None:
+            lane = self._lanes[visitor] = Lane(self)
+        lane.entries.append(entry)
+        self._hold(+1)
+        if not lane.busy:
+            lane.busy = True
+            self.offer(lane, 0.0 if note is None else max(0.0, note.next_ms / 1_000 - time.time()))
+
+    def _entry(self, raw: RawEntry, note: Note | None) -> Entry | None:
+        """The entry as the dispatcher knows it; what can't be read is dead, and holds up nobody."""
+        entry_id, fields = raw
+        try:
+            event: StoredEvent = unpack(fields.get(b"e", b""))
+        except UnreadableError as error:
+            self.unfinished += 1
+            letter = dead_note(DeadReason.UNREADABLE, str(error), 0, None)
+            self.settle(self, Outcome("dead", entry_id, letter))
+            return None
+        if note is None:
+            return Entry(entry_id, event)
+        return Entry(entry_id, event, attempts=note.attempts, first_failed_ms=note.first_failed_ms)
+
+    def ended(self, lane: Lane, entry: Entry) -> None:
+        """The entry has its outcome: it leaves its lane."""
+        lane.remove(entry)
+        if lane.aside:
+            self._aside_now -= 1
+            self._aside_wake.set()
+        else:
+            self._hold(-1)
+
+    def rest(self, lane: Lane, visitor: Visitor) -> None:
+        """The lane is empty and forgotten; the visitor's next event makes a new one."""
+        lane.busy = False
+        if not lane.aside:
+            del self._lanes[visitor]
+
+    def put_aside(self, lane: Lane, entry: Entry, note: Note) -> None:
+        """The entry waits for its next attempt outside its lane; only its id stays in memory."""
+        self.ended(lane, entry)
+        self._push_aside(entry.id, note)
+
+    def _push_aside(self, entry_id: bytes, note: Note) -> None:
+        heapq.heappush(self._aside, (note.next_ms, entry_id, note))
+        self._aside_wake.set()
+
+    async def _bring_back(self) -> None:
+        while True:
+            wait_s = self._aside[0][0] / 1_000 - time.time() if self._aside else None
+            if wait_s is None or wait_s > 0 or self._aside_now >= ASIDE_AT_ONCE:
+                self._aside_wake.clear()
+                due_s = None if self._aside_now >= ASIDE_AT_ONCE else wait_s
+                try:
+                    async with asyncio.timeout(due_s):
+                        await self._aside_wake.wait()
+                except TimeoutError:
+                    pass
+                continue
+            await self._bring_one_back()
+
+    async def _bring_one_back(self) -> None:
+        due = heapq.heappop(self._aside)
+        _, entry_id, note = due
+        try:
+            raw = await read_one(self.redis, self.number, entry_id)
+        except (*AWAY, RedisError):
+            heapq.heappush(self._aside, due)
+            await asyncio.sleep(PAUSE_S)
+            return
+        if raw is not None and (entry := self._entry(raw, note)) is not None:
+            lane = Lane(self, aside=True, busy=True)
+            lane.entries.append(entry)
+            self._aside_now += 1
+            self.offer(lane, 0.0)
+
+    def _hold(self, change: int) -> None:
+        self._held += change
+        if self._held >= READ_AHEAD:
+            self._room.clear()
+        elif self._held <= READ_AHEAD - READ_COUNT:
+            self._room.set()

@@ -1,0 +1,137 @@
+"""A worker put together: client, upstream, settler, dispatcher and ownership, started and stopped as one.
+
+It outlives the arq Worker that hosts it: when Redis goes away arq ends, but what Plausible answered
+meanwhile is still known here, and is settled when Redis returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.asyncio import Redis
+
+from relay.queue.connection import connect, settle_form
+from relay.rules.judge import OnAmbiguous, RetryPolicy, TryAgain
+from relay.settings import Settings
+from workers.client import Client
+from workers.dispatch import DeliveryPolicy, Dispatcher
+from workers.ownership import Ownership
+from workers.partition import Partition
+from workers.settling import Settler
+from workers.upstream import Upstream
+
+log = logging.getLogger(__name__)
+
+STOP_WITHIN_S = 25.0  # a supervisor that waits 30 s before it kills sees a clean end
+LOOK_EVERY_S = 1.0
+
+
+@dataclass(slots=True)
+class Runtime:
+    """The running parts of one worker."""
+
+    name: str
+    settings: Settings
+    redis: Redis
+    client: Client
+    upstream: Upstream
+    settler: Settler
+    dispatcher: Dispatcher
+    ownership: Ownership = field(init=False)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.settler.on_settled = self.dispatcher.pump
+        self.ownership = Ownership(
+            redis=self.redis,
+            worker=self.name,
+            partitions=self.settings.partitions,
+            open_partition=lambda number: Partition(number, self.redis, self.dispatcher.offer, self.settler.add),
+            forget=self.dispatcher.forget,
+            on_renewed=self.dispatcher.renewed,
+            state=self.describe,
+        )
+
+    async def start(self) -> None:
+        """Begin to own and deliver; a second call does nothing. Raises what Redis raises, and PartitionsDifferError."""
+        if not self._tasks:
+            await settle_form(self.redis, self.settings.partitions)
+            parts = (self.settler.run(), self.ownership.run(), self._look_upstream())
+            self._tasks = [asyncio.create_task(part) for part in parts]
+
+    async def failed(self) -> None:
+        """Wait until a part fails, which only a bug makes it do, and raise its exception."""
+        while True:
+            for task in self._tasks:
+                if task.done():
+                    task.result()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def stop(self) -> None:
+        """Finish what is in flight, write it down, give the partitions back."""
+        began_s = time.monotonic()
+        finished = await self.dispatcher.close(STOP_WITHIN_S - 5.0)
+        settled = await self.settler.drained(STOP_WITHIN_S - (time.monotonic() - began_s))
+        if not (finished and settled):
+            log.error("stopped with %d events in flight or unsettled: they will be sent again", self.unfinished)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        try:
+            async with asyncio.timeout(2.0):
+                await self.ownership.close()
+        finally:
+            self.client.close()
+            await self.redis.aclose()
+
+    @property
+    def unfinished(self) -> int:
+        """Events in flight, and outcomes not yet written down."""
+        return self.dispatcher.in_flight + self.settler.unsettled
+
+    def describe(self) -> dict[str, Any]:
+        """What the heartbeat tells to `relay status`."""
+        return {
+            "upstream": self.upstream.describe(time.monotonic()) | {"url": self.settings.upstream},
+            "partitions": sorted(self.ownership.owned),
+            "in_flight": self.dispatcher.in_flight,
+        }
+
+    async def _look_upstream(self) -> None:
+        """See at the start, and while nothing waits that could show it, whether a connection can be made."""
+        while True:
+            now_s = time.monotonic()
+            never_tried = self.upstream.passed + self.upstream.failed == 0
+            if self.dispatcher.idle and (never_tried or self.upstream.down) and now_s >= self.upstream.next_s:
+                trouble = await self.client.reach()
+                if trouble is not None:
+                    stumble = TryAgain(0.0, trouble.trouble, aside=False, detail=trouble.detail)
+                    if self.upstream.stumbled(stumble, time.monotonic(), random.random()):  # noqa: S311 - jitter
+                        log.error("the upstream is down: %s (%s)", trouble.trouble, trouble.detail)
+                elif never_tried or self.upstream.reason.startswith("unreachable"):
+                    self.upstream.answered()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+def build_runtime(name: str, settings: Settings) -> Runtime:
+    """The parts, from the settings; nothing is started. `settings.upstream` and `.redis_url` must be set."""
+    assert settings.upstream is not None  # noqa: S101 - `relay work` refuses to start without
+    assert settings.redis_url is not None  # noqa: S101 - the same
+    redis = connect(settings.redis_url, connections=settings.partitions + 16)
+    client = Client(settings.upstream, settings.connect_timeout_s, settings.answer_timeout_s)
+    upstream = Upstream(settings.retry_base_s, settings.retry_cap_s, settings.concurrency)
+    settler = Settler(redis)
+    policy = DeliveryPolicy(
+        retry=RetryPolicy(settings.retry_base_s, settings.retry_cap_s, settings.retry_for_s),
+        concurrency=settings.concurrency,
+        max_age_s=settings.max_age_s,
+        on_ambiguous=OnAmbiguous(settings.ambiguous),
+        on_ambiguous_revenue=OnAmbiguous(settings.ambiguous_revenue),
+    )
+    return Runtime(name, settings, redis, client, upstream, settler, Dispatcher(client, upstream, settler, policy))
