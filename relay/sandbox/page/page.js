@@ -11,6 +11,13 @@ const FAULTS = {
   slow: { delay_s: 1.5 },
   drop: { drop: true },
 };
+const TOLD = {
+  normal: "As Plausible would.",
+  503: "Every event is answered 503 and Retry-After: 2.",
+  reset: "Every connection is reset before its event is read.",
+  slow: "Every event is recorded, and answered 1.5 s later.",
+  drop: "Every event is answered 202 and dropped.",
+};
 const CAUSES = {
   bot: "looks like a bot",
   dc_ip: "address of a datacentre",
@@ -74,9 +81,9 @@ function toggleOf(event, detail) {
 function outcomeOf(event) {
   const name = make("span", "outcome", `${MARKS[event.outcome]} ${event.outcome}`);
   name.dataset.outcome = event.outcome;
-  const answer = event.outcome !== "recorded" && event.status ? `answered ${event.status}` : "";
   const cause = event.cause ? (CAUSES[event.cause] ?? event.cause) : "";
-  return [name, make("small", "", strange([cause, answer].filter(Boolean).join(", "), "clamp"))];
+  const answer = event.outcome === "refused" ? `${event.status}, ${cause}` : cause;
+  return [name, answer ? make("small", "", strange(answer, "clamp")) : null];
 }
 
 function pairsOf(event) {
@@ -102,16 +109,16 @@ function detailOf(event) {
   return element;
 }
 
-function addEvent(event) {
+function addEvent(event, fresh) {
   const detail = row("detail");
   detail.id = `detail-${event.seq}`;
   detail.hidden = true;
   const entry = row(
-    "fresh",
+    fresh ? "fresh" : "",
     cell(toggleOf(event, detail)),
     cell(...outcomeOf(event)),
     cell(event.name === null ? null : make("strong", "", strange(event.name, "clamp")), make("small", "", strange(event.sites.join(", ")))),
-    cell(event.url === null ? null : strange(event.url, "clamp")),
+    cell(event.url === null ? null : strange(event.url, "clamp url")),
     cell(strange(event.ip, "mono"), make("small", "", strange(event.user_agent ?? "no User-Agent", "clamp"))),
     cell(...pairsOf(event)),
   );
@@ -143,7 +150,8 @@ function showFaults({ rules }) {
     button.setAttribute("aria-pressed", String(button.dataset.fault === chosen));
   }
   const hits = rules.reduce((sum, rule) => sum + rule.applied, 0);
-  const told = given.length ? `In force: ${given.join(" then ")}. ${hits} ${hits === 1 ? "request" : "requests"} hit.` : "As Plausible would.";
+  const count = rules.length === 0 ? "" : ` ${hits.toLocaleString("en")} ${hits === 1 ? "request" : "requests"} so far.`;
+  const told = (chosen ? TOLD[chosen] : `By rules set with PUT /faults: ${given.join(", then ")}.`) + count;
   if (byId("fault-state").textContent !== told) byId("fault-state").textContent = told;
 }
 
@@ -165,8 +173,9 @@ async function refresh() {
       return await refresh();
     }
     seen.run = state.run;
+    const fresh = seen.seq > 0;
     for (const event of state.events) {
-      addEvent(event);
+      addEvent(event, fresh);
       seen.seq = event.seq;
     }
     showCounters(state);
