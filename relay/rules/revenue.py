@@ -81,7 +81,7 @@ def _amount(value: object, *, whole: bool) -> Decimal | Fault:
         amount = Decimal(number[0])
     except InvalidOperation:  # an exponent beyond all reason
         amount = _TOO_MUCH
-    if abs(amount) >= _TOO_MUCH:
+    if amount.copy_abs() >= _TOO_MUCH:  # abs() would round, and overflow
         return Fault("revenue", f"amount {shown(value)} is too much: Plausible stores less than 10^15")
     return amount
 
