@@ -50,7 +50,7 @@ def load_settings(
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise SettingsError(faults + [_fault(detail, gathered) for detail in details]) from None
-    faults += _clashes(settings, command)
+    faults += _loops(settings, command, gathered)
     if faults:
         raise SettingsError(faults)
     return settings
@@ -78,19 +78,15 @@ def _missing_in(gathered: Gathered, command: Command | None) -> list[str]:
     ]
 
 
-def _clashes(settings: Settings, command: Command | None) -> list[str]:
-    """Addresses that cannot be used together, for the commands that open a door."""
-    if command in {None, "work"} or settings.listen.port == 0:
-        return []
-    if settings.upstream is None:
-        if command == "up" and settings.listen == settings.sandbox_listen:
-            return ["RELAY_SANDBOX_LISTEN: is the door's address; right would be another port"]
+def _loops(settings: Settings, command: Command | None, gathered: Gathered) -> list[str]:
+    """Find an upstream that is the door itself, for the commands that open one."""
+    if command in {None, "work"} or settings.upstream is None or settings.listen.port == 0:
         return []
     upstream = urlsplit(settings.upstream)
     port = upstream.port or {"http": 80, "https": 443}[upstream.scheme]
     here = LOOPBACK if settings.listen.host in LOOPBACK | {"0.0.0.0", "::"} else {settings.listen.host}  # noqa: S104 - compared
     if upstream.hostname in here and port == settings.listen.port:  # each event would come back for ever
-        return ["RELAY_UPSTREAM: is the door itself; right would be the address of Plausible"]
+        return [f"{gathered.given['upstream'].where}: is the door itself; right would be the address of Plausible"]
     return []
 
 
