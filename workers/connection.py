@@ -7,7 +7,7 @@ the connection broke, for then it may have been counted. It never retries and kn
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 import httptools
 
@@ -62,9 +62,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio: the connection stands. A buffer of size 0 lets pause/resume tell when all is written."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - create_connection makes no other
-        self.transport = transport
-        transport.set_write_buffer_limits(high=0)
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        self.transport.set_write_buffer_limits(high=0)
 
     def pause_writing(self) -> None:
         """Asyncio: part of the request is still here."""

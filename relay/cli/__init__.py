@@ -10,6 +10,7 @@ dead.py     dead letters
 lazy.py     imports a command's file only when the command is called
 options.py  options taken from the settings' model, and the settings that they add up to
 process.py  runs a long-lived part under uvloop
+operating.py  what status and dead share: the data set, its failures in one line
 target.py   which Redis an operator's command talks to
 """
 

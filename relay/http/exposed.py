@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from relay.http.watch import Watch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RelayCollector(Collector):
     """Turns the watch's last look into metrics."""
 

@@ -1,0 +1,89 @@
+"""`relay status`: what became of the events, and what keeps the others waiting. The account is relay.queue.ledger's."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from relay.cli.operating import DataSet, operate
+from relay.cli.options import settings_options
+from relay.queue.connection import server_promise
+from relay.queue.ledger import Look, look
+from relay.settings import Settings
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@settings_options("redis_url", "data", "partitions")
+def status(settings: Settings, *, as_json: bool) -> None:
+    """Say what became of the events.
+
+    Always: accepted = delivered + dropped + dead + pending.
+    """
+    told = operate(settings, _ask)
+    click.echo(json.dumps(told, indent=2) if as_json else _text(told))
+
+
+async def _ask(data_set: DataSet) -> dict[str, Any]:
+    promise = await server_promise(data_set.redis)
+    seen = await look(data_set.redis, data_set.partitions)
+    return {
+        "ledger": seen.ledger,
+        "lag_s": seen.lag_s,
+        "durability": str(promise.durability),
+        "shortcomings": promise.shortcomings,
+        "upstream": upstream_of(seen),
+        "partitions": {"total": data_set.partitions, "owned": seen.owned, "backlog": list(seen.backlog.values())},
+        "workers": seen.workers,
+        "dropped": seen.reasons("dropped"),
+        "dead": seen.reasons("dead"),
+        "dead_letters": seen.letters,
+        "failing": seen.failing,
+        "repeated": seen.counters.get("repeated", 0),
+        "redriven": seen.counters.get("redriven", 0),
+        "purged": seen.counters.get("purged", 0),
+        "refused": seen.refused,
+    }
+
+
+def upstream_of(seen: Look) -> dict[str, Any]:
+    """One word for all workers: down if any of them sees it down, unknown if none lives to tell."""
+    told: list[Mapping[str, Any]] = [state["upstream"] for state in seen.workers.values() if "upstream" in state]
+    if not told:
+        return {"state": "unknown", "reason": "no worker is running"}
+    return dict(next((state for state in told if state["state"] == "down"), told[0]))
+
+
+def _text(told: dict[str, Any]) -> str:
+    numbers, upstream, partitions = told["ledger"], told["upstream"], told["partitions"]
+    lines = [
+        f"accepted   {numbers['accepted']:>12,}",
+        f"delivered  {numbers['delivered']:>12,}",
+        f"dropped    {numbers['dropped']:>12,}  {_reasons(told['dropped'])}",
+        f"dead       {numbers['dead']:>12,}  {_reasons(told['dead'])}",
+        f"pending    {numbers['pending']:>12,}  {_pending(told)}",
+        "",
+        f"upstream   {upstream.get('url', '')} {upstream['state']}"
+        + (f": {upstream['reason']}" if "reason" in upstream else "")
+        + (f", for {upstream['down_for_s']:.0f} s" if "down_for_s" in upstream else ""),
+        f"workers    {len(told['workers'])}, {partitions['owned']} of {partitions['total']} partitions owned",
+        f"durability {told['durability']}",
+        *(f"           ! {text}" for text in told["shortcomings"]),
+    ]
+    if told["refused"]:
+        lines.append(f"refused    {_reasons(told['refused'])}")
+    if told["repeated"]:
+        lines.append(f"repeated   {told['repeated']:,} events are known to have been sent twice")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _pending(told: dict[str, Any]) -> str:
+    if not told["ledger"]["pending"]:
+        return ""
+    failing = f", {told['failing']:,} of them failed before" if told["failing"] else ""
+    return f"the oldest for {told['lag_s']:.1f} s{failing}"
+
+
+def _reasons(counted: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {n:,}" for reason, n in counted.items() if n)
