@@ -87,7 +87,7 @@ class _Call:
                 parts += chunk
                 if len(parts) > MAX_BODY_BYTES:
                     break
-        except web.RequestPayloadError:
+        except (web.RequestPayloadError, ConnectionError):
             return
         finally:
             self.body = bytes(parts[: MAX_BODY_BYTES + 1])
@@ -131,7 +131,8 @@ class _Call:
     def _note(
         self, outcome: Outcome, cause: str | None, status: int | None, sites: tuple[str, ...] | None = None
     ) -> None:
-        if self.rule is not None and self.rule.reset is not None:
+        resets = self.rule is not None and self.rule.reset is not None
+        if resets or self.request.transport is None:
             status = None  # nobody is answered
         if sites is None:
             sites = self.event.sites if self.event else ()

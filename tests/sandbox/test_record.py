@@ -89,6 +89,21 @@ async def test_compressed_body_is_not_unpacked(sender: Sender) -> None:
     assert base64.b64decode(entry["body_base64"]) == packed
 
 
+async def test_sender_that_leaves(sender: Sender, caplog: pytest.LogCaptureFixture) -> None:
+    """A request that breaks off within its body is refused as unreadable, answered to nobody, and no error of ours."""
+    host, port = sender.url.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /api/event HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+    await writer.drain()
+    writer.close()
+
+    async with asyncio.timeout(5):
+        while not (events := await sender.events()):
+            await asyncio.sleep(0.01)
+    assert [(e["outcome"], e["cause"], e["status"]) for e in events] == [("refused", "unreadable", None)]
+    assert caplog.records == []
+
+
 async def test_keep(opened: Callable[..., Awaitable[Sender]]) -> None:
     """Only the newest are kept in detail; the counters go on."""
     sender = await opened(keep=3)
