@@ -12,7 +12,7 @@ from relay.rules.text import longer_than, shown, trim
 
 MAX_NAME_CHARACTERS = 120
 
-_INTEGER = re.compile(r"([+-]?)0*([0-9]+)")
+_INTEGER = re.compile(r"[+-]?[0-9]++")
 _ENOUGH_DIGITS = 20  # more than any limit here has; Python refuses to convert thousands of them
 
 
@@ -28,8 +28,9 @@ def whole_number(value: object) -> int | None:
     """
     if type(value) is int:
         return value
-    if isinstance(value, str) and (digits := _INTEGER.fullmatch(value)):
-        return int(digits[1] + digits[2][:_ENOUGH_DIGITS])
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        magnitude = int(value.lstrip("+-0")[:_ENOUGH_DIGITS] or "0")
+        return -magnitude if value[0] == "-" else magnitude
     return None
 
 
