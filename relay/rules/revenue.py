@@ -94,10 +94,12 @@ def _unread(text: str, number: re.Match[str] | None) -> Fault:
 
 def _suggested(text: str) -> str | None:
     """The number that somebody who wrote `1,299.00` or `19,90` meant; None where that is a guess (`1,299`)."""
-    grouped = _GROUPED.fullmatch(trim(text)) if len(text) <= _LONGEST_GROUPED else None
+    if len(text) > _LONGEST_GROUPED:
+        return None
+    grouped = _GROUPED.fullmatch(trim(text))
     if grouped is None:
-        comma = _NUMBER.fullmatch(trim(text)[:_LONGEST_GROUPED].replace(",", ".", 1))
-        return comma[0] if comma else None
+        with_point = _NUMBER.fullmatch(trim(text).replace(",", ".", 1))
+        return with_point[0] if with_point else None
     separator, point, cents = grouped.groups()
     if separator == point or (separator in {".", ","} and not point):
         return None

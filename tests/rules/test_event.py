@@ -1,6 +1,6 @@
-"""The table of contract section 1, row by row: body, name, url, domain, hash mode, interactive, engagement.
+"""The table of contract section 1, row by row: body, name, url, hash mode, interactive, engagement.
 
-Props and revenue have files of their own; laws that hold for any bytes are in test_laws.py.
+Domain, props and revenue have files of their own; laws that hold for any bytes are in test_laws.py.
 """
 
 from collections.abc import Callable
@@ -157,55 +157,6 @@ def test_urls_that_are_not(plausible: Parse, strict: Parse, fields: dict[str, An
     told = strict(**fields)
     assert isinstance(told, Refused)
     assert told.errors["url"][0].startswith(f"{words}: ")
-
-
-@pytest.mark.parametrize(
-    ("fields", "sites"),
-    [
-        ({"domain": "example.com"}, ("example.com",)),
-        ({"d": "a.com", "domain": "b.com"}, ("a.com",)),
-        ({"d": None, "domain": "b.com"}, ("b.com",)),
-        ({"domain": " www.Example.com\u3000"}, ("Example.com",)),
-        ({"domain": "WWW.example.com"}, ("WWW.example.com",)),
-        ({"domain": "www.www.example.com"}, ("www.example.com",)),
-        ({"domain": "a.com, www.b.com ,a.com"}, ("a.com", "b.com", "a.com")),
-        ({"domain": "a.com,,b.com"}, ("a.com", "", "b.com")),
-        ({"domain": ","}, ("", "")),
-        ({"domain": ..., "url": "https://www.shop.com:8080/x"}, ("shop.com",)),
-        ({"domain": None, "url": "HTTPS://Shop.com/x"}, ("Shop.com",)),
-        ({"domain": ["a.com"], "url": "http://user:pw@b.com"}, ("b.com",)),
-        ({"d": 0, "domain": "a.com", "url": "//c.com?x"}, ("c.com",)),
-        ({"domain": ..., "url": "http://[2001:db8::1]:80/"}, ("2001:db8::1",)),
-        ({"domain": ..., "url": "app://localhost/home"}, ("localhost",)),
-        ({"domain": ..., "url": "http://a,b/"}, ("a,b",)),
-    ],
-)
-def test_sites_that_an_event_names(strict: Parse, fields: dict[str, Any], sites: tuple[str, ...]) -> None:
-    """`domain` is trimmed, split at commas and loses one `www.` a part; without text the host of the url counts."""
-    event = strict(**fields)
-    assert isinstance(event, Event)
-    assert event.sites == sites
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"domain": ""},
-        {"domain": " \u2003"},
-        {"d": "", "domain": "does.not.fall.through"},
-        {"domain": ..., "url": "/about"},
-        {"domain": ..., "url": "about:blank"},
-        {"domain": ..., "url": "file:///index.html"},
-        {"domain": ..., "url": ""},
-        {"domain": {}, "url": "free text"},
-    ],
-)
-def test_no_site_is_refused(plausible: Parse, strict: Parse, fields: dict[str, Any]) -> None:
-    """A blank `domain`, or none and a url without a host, is a 400 on `domain`."""
-    assert plausible(**fields) == Refused(400, {"domain": [BLANK]})
-    told = strict(**fields)
-    assert isinstance(told, Refused)
-    assert told.errors["domain"][0].startswith(f"{BLANK}: ")
 
 
 @pytest.mark.parametrize("mode", [None, 0, 1, -7, "1", "+1", "-0", "", " ", 10**19])

@@ -75,6 +75,7 @@ def test_revenue_that_is_booked(
         ({"amount": "1299,5", **EUR}, "1299", "send 1299.5"),
         ({"amount": "1,299", **EUR}, "1", "such as 1299.00"),
         ({"amount": "19.90 ", **EUR}, "19.90", "send 19.90"),
+        ({"amount": "1," + "1" * 99, **EUR}, "1", "such as 1299.00"),
         ({"amount": " 19.90", **EUR}, None, "send 19.90"),
         ({"amount": "$19.90", **EUR}, None, "Plausible would lose it"),
         ({"amount": "NaN", **EUR}, None, "Plausible would lose it"),
