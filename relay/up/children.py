@@ -6,13 +6,14 @@ Knows nothing of what the child does.
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import time
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 from relay.up.faults import StartError
 from relay.up.leash import leash
@@ -112,10 +113,14 @@ class Child:
             self.process.send_signal(number)
 
 
+def _appended(log: Path) -> BinaryIO:
+    return os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+
+
 async def _spawn(spec: ChildSpec) -> Process:
     """Start a process in a session of its own: Ctrl-C on the terminal reaches only the supervisor."""
     with contextlib.ExitStack() as files:
-        output = files.enter_context(spec.log.open("ab")) if spec.log else None
+        output = files.enter_context(_appended(spec.log)) if spec.log else None
         return await asyncio.create_subprocess_exec(
             *spec.argv,
             env=spec.env,

@@ -22,7 +22,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 from relay.config_files import config_file
 from relay.up.children import Child, ChildSpec, said
 from relay.up.faults import StartError
-from relay.up.last_words import explain
+from relay.up.last_words import explain, written_by_another
 from relay.up.server_binary import ServerBinary
 
 _log = logging.getLogger(__name__)
@@ -69,9 +69,7 @@ class EmbeddedServer:
         A long log takes its time to read: there is no limit while the process lives, and progress is told.
         """
         started_s = told_s = time.monotonic()
-        async with redis.asyncio.Redis.from_url(
-            self.url, socket_timeout=PROBE_S, single_connection_client=True
-        ) as client:
+        async with redis.asyncio.Redis.from_url(self.url, socket_timeout=PROBE_S) as client:
             while (progress := await _progress(client)) is not None:
                 if child.process.returncode is not None:
                     raise StartError(self._died(child.process.returncode))
@@ -82,6 +80,15 @@ class EmbeddedServer:
 
     def _died(self, code: int) -> str:
         return f"The embedded server ended with {said(code)}.\n{explain(self.log, self.data, self.binary)}"
+
+
+def refuse_unseen_data(data: Path, binary: ServerBinary) -> None:
+    """Raise StartError if the folder's log is of a form that this server would not even look for.
+
+    Redis before 7 keeps the log in one file. On a folder of parts it would start empty, without a word.
+    """
+    if (data / "appendonlydir").exists() and not binary.keeps_log_in_parts:
+        raise StartError(written_by_another(data, binary))
 
 
 def socket_path(data: Path) -> Path:

