@@ -75,7 +75,7 @@ class Events:
         return answer
 
     def _refuse(self, refused: Refused) -> web.Response:
-        self.watch.refused.update(refused.errors)
+        self.watch.refused.update(refused.errors.keys())  # a mapping's values would be added, not counted
         return _json(refused.status, {"errors": refused.errors})
 
     def _too_large(self, request: web.Request) -> web.Response:
