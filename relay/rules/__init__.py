@@ -3,7 +3,8 @@
 The way of one event, in reading order:
 
 - `event`       the body of one request becomes an `Event` or a `Refused`; one line for each field
-- `document`    bytes to a JSON object; `text`, `fields` what Elixir means by blank, integer and `a || b`
+- `document`    bytes to a JSON object; `outermost` its members byte for byte;
+                `text`, `fields` what Elixir means by blank, integer and `a || b`
 - `url`, `domain`, `props`, `revenue`, `engagement`   what is legal in each field, and what to say if it is not
 - `currencies`  the codes of ISO 4217
 - `admission`   which sites this relay is for

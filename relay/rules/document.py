@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 
 from relay.rules.fault import Fault
+from relay.rules.outermost import doubled_key
+from relay.rules.text import shown
 
 # What upstream reads of a body; `read_body_limit` in its request.ex.
 MAX_BODY_BYTES = 1_000_000
@@ -22,7 +24,7 @@ _MOST_EXACT = 2**64
 
 
 def read_object(body: bytes) -> dict[str, Any] | Fault:
-    """The fields of `body`; of a key that stands there twice the last one."""
+    """The fields of `body`, no key of which stands there twice."""
     if len(body) > MAX_BODY_BYTES:
         return Fault("request", _WORDS, f"it has {len(body)} bytes, at most {MAX_BODY_BYTES} are read")
     try:
@@ -31,6 +33,8 @@ def read_object(body: bytes) -> dict[str, Any] | Fault:
         return Fault("request", _WORDS, f"{error}; {_WANTED}")
     if type(fields) is not dict:
         return Fault("request", _WORDS, f"it is {_KINDS.get(type(fields), 'null')}; {_WANTED}")
+    if (twice := doubled_key(body, fields)) is not None:
+        return Fault("request", f"the key {shown(twice)} stands there twice", "send each key once")
     if float in map(type, fields.values()) and any(map(_is_rounded, fields.values())):
         return _read_exactly(body, fields)
     return fields

@@ -39,11 +39,6 @@ def test_one_site_keeps_the_body(domain: bytes) -> None:
             b'{"\\u0064":"b.com","n":"x","u":"/"}',
         ),
         (
-            b'{"d":["old"],"n":"x","u":"/","d":"a.com,b.com"}',
-            b'{"d":"a.com","n":"x","u":"/","d":"a.com"}',
-            b'{"d":"b.com","n":"x","u":"/","d":"b.com"}',
-        ),
-        (
             b'{"d":null,"domain":"a.com,b.com","n":"x","u":"/","p":{"domain":"a.com,b.com","d":"}\\","}}',
             b'{"d":null,"domain":"a.com","n":"x","u":"/","p":{"domain":"a.com,b.com","d":"}\\","}}',
             b'{"d":null,"domain":"b.com","n":"x","u":"/","p":{"domain":"a.com,b.com","d":"}\\","}}',

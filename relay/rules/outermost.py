@@ -1,0 +1,53 @@
+"""The outermost object of a body, byte for byte: where each value stands, and whether a key stands there twice.
+
+For bodies that were parsed before, so they are known to be JSON; nothing is recursive, so depth does no harm.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import orjson
+
+# All that has a meaning between the values of JSON; numbers and words fall between the matches.
+_MARK = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}:,]', re.DOTALL)
+_JSON_SPACE = b" \t\r\n"
+_FEW = 32  # keys; looking for each of very many would take longer than reading all of them once
+
+
+def members(body: bytes) -> Iterator[tuple[str, int, int]]:
+    """Each key of the outermost object, and where its value begins and ends, without the space around it."""
+    depth, text, key, start = 0, b"", "", None
+    for found in _MARK.finditer(body):
+        mark = found[0]
+        if mark in b"{[":
+            depth += 1
+        elif mark in b"}]":
+            depth -= 1
+        elif depth == 1 and mark[:1] == b'"':
+            text = mark
+        elif depth == 1 and mark == b":":
+            key, start = orjson.loads(text), found.end()
+        if start is not None and (depth == 0 or (depth == 1 and mark == b",")):
+            yield key, *_stripped(body, start, found.start())
+            start = None
+
+
+def doubled_key(body: bytes, fields: Mapping[str, object]) -> str | None:
+    """A key that stands twice in the outermost object, whose members were read as `fields`.
+
+    Of two equal keys Plausible's parser (Jason) takes the first and ours the last, so what was checked would not
+    be what is counted. The count of quoted keys tells most bodies apart from that without looking closer.
+    """
+    if len(fields) <= _FEW and b"\\" not in body and all(body.count(b'"%b"' % key.encode()) == 1 for key in fields):
+        return None
+    seen = set()
+    for key, _, _ in members(body):
+        if key in seen:
+            return key
+        seen.add(key)
+    return None
+
+
+def _stripped(body: bytes, start: int, stop: int) -> tuple[int, int]:
+    value = body[start:stop]
+    return start + len(value) - len(value.lstrip(_JSON_SPACE)), start + len(value.rstrip(_JSON_SPACE))
