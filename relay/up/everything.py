@@ -99,6 +99,7 @@ def _prepare_server(data: Path, at_end: contextlib.ExitStack) -> embedded.Embedd
     at_end.callback(os.close, lock)
     binary = find_server()
     embedded.refuse_unseen_data(data, binary)
+    _log.info("the events are kept in %s by %s", data, binary)
     socket = embedded.socket_path(data)
     at_end.callback(embedded.remove_socket_folder, socket, data)
     server = embedded.EmbeddedServer(binary, data, socket, lock)
@@ -150,7 +151,7 @@ async def _greet(plan: _Plan, settings: Settings) -> None:
         site=next((site for site in plan.settings.sites if site != "*"), "example.com"),
         data=plan.data,
         data_is_default="data" not in settings.model_fields_set,
-        server=str(plan.server.binary) if plan.server else None,
+        server=f"{plan.server.binary.product} {plan.server.binary.version}" if plan.server else None,
         pending=await count_pending(plan.run.redis_url, plan.settings.partitions),
     )
     with contextlib.suppress(BrokenPipeError):  # nobody reads: the relay runs all the same

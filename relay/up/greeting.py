@@ -121,6 +121,7 @@ def _status(welcome: Welcome) -> str:
     on_path = shutil.which("relay")
     command = "relay"
     if program.name == "relay" and (on_path is None or not program.samefile(on_path)):
-        command = shlex.quote(os.path.relpath(program))
+        nearby = os.path.relpath(program)
+        command = shlex.quote(str(program) if nearby.startswith(os.pardir) else nearby)
     data = "" if welcome.data_is_default else f"RELAY_DATA={shlex.quote(str(welcome.data))} "
     return f"{data}{command} status"

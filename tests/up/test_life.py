@@ -12,6 +12,7 @@ from urllib.request import urlopen
 import pytest
 import redis
 
+from relay.up.server_binary import find_server
 from tests.up.rig import Rig, lives, wait_for
 
 
@@ -187,6 +188,28 @@ def test_long_data_path(rig: Rig) -> None:
     assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
     assert up.end() == 0
     assert not socket.parent.exists()
+
+
+def test_long_load(rig: Rig) -> None:
+    """A server that reads much data back is waited for, with its progress told, and only then the others start."""
+    first = rig.start().until_up()
+    with first.redis() as client, client.pipeline(transaction=False) as pipeline:
+        for number in range(5000):
+            pipeline.set(f"key {number}", os.urandom(2000).hex())
+        pipeline.execute()
+        client.bgrewriteaof()
+        wait_for("the snapshot", lambda: client.info("persistence")["aof_base_size"] > 1_000_000)
+    assert first.end() == 0
+    real = find_server().path
+    slow = rig.folder / "bin" / "valkey-server"
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exec {real} "$1"\nexec {real} "$@" --key-load-delay 1000\n')
+    slow.chmod(0o755)
+    up = rig.start(PATH=f"{slow.parent}:{os.environ['PATH']}").until_up()
+    progress, others = up.said().index("reading its data back"), up.said().index("worker started")
+    assert progress < others
+    with up.redis() as client:
+        assert client.dbsize() == 5000
 
 
 def _value(redis_url: str, key: str) -> str | None:
