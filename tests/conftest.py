@@ -1,0 +1,43 @@
+"""What tests of several parts share: a real Redis or Valkey. Everything else stands beside the tests that need it."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from relay.queue.connection import connect
+from tests.server import TestServer
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
+    """One server for all tests that do it no harm; use `redis_url`, which empties it first."""
+    server = TestServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def redis_url(shared_server: TestServer) -> str:
+    """Give the address of an empty server."""
+    shared_server.empty()
+    return shared_server.url
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """Give a client, built as the relay builds it, of an empty server."""
+    client = connect(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[TestServer]:
+    """Give a running server that the test may stop, kill, freeze and start again."""
+    server = TestServer(tmp_path / "redis")
+    server.start()
+    yield server
+    server.close()
