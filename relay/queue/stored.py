@@ -55,8 +55,18 @@ def unpack(form: bytes) -> StoredEvent:
     if head[:1] != VERSION or not newline:
         raise UnreadableError(f"unknown form {form[:1]!r}; this relay reads version 1")
     try:
-        site, ip, agent, accepted_ms, flags = orjson.loads(head[1:])
-        user_agent = None if agent is None else agent.encode("latin-1")
-    except (ValueError, AttributeError) as error:
+        kept = orjson.loads(head[1:])
+    except ValueError as error:
         raise UnreadableError("the head of a version 1 event is damaged") from error
-    return StoredEvent(site, ip, user_agent, body, accepted_ms, "r" in flags, "e" in flags)
+    match kept:
+        case [str(site), str(ip), None | str() as agent, int(accepted_ms), str(flags)]:
+            return StoredEvent(site, ip, _agent_bytes(agent), body, accepted_ms, "r" in flags, "e" in flags)
+        case _:
+            raise UnreadableError("the head of a version 1 event is damaged")
+
+
+def _agent_bytes(agent: str | None) -> bytes | None:
+    try:
+        return None if agent is None else agent.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise UnreadableError("the head of a version 1 event is damaged") from error
