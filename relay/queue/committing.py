@@ -1,7 +1,6 @@
 """Accepting: `put` returns when Redis has the events on disk.
 
-Self-clocked group commit: all that arrives while one write is in flight becomes the next write, so there
-is no timer, and a lonely event waits for nobody. A failure fails the waiters of that write and nobody else.
+Self-clocked group commit: all that arrives while one write is in flight becomes the next write, so XX
 """
 
 from __future__ import annotations
@@ -69,6 +68,7 @@ class Committer:
                         await self._write(batch)
                 except (*AWAY, RedisError, hiredis.HiredisError) as error:
                     await self._disconnect()
+                    batch += self._all_waiting()  # they wait already: another try would take them past the second
                     _fail(batch, f"the queue is not available: {describe(error)}")
                 except Exception:
                     await self._disconnect()
@@ -90,6 +90,11 @@ class Committer:
         if not self._waiting:
             self._wake.clear()
         return batch
+
+    def _all_waiting(self) -> list[_Waiter]:
+        waiting, self._waiting = self._waiting, []
+        self._wake.clear()
+        return waiting
 
     async def _write(self, batch: list[_Waiter]) -> None:
         by_partition: dict[int, list[bytes]] = {}

@@ -1,5 +1,6 @@
 """The stored form: what goes in comes out, byte for byte, and what is no stored form is told apart."""
 
+import contextlib
 from zlib import crc32
 
 import orjson
@@ -74,10 +75,8 @@ def test_anything_else_is_unreadable(form: bytes) -> None:
 )
 def test_no_bytes_break_it(form: bytes) -> None:
     """Any bytes are an event or unreadable."""
-    try:
+    with contextlib.suppress(UnreadableError):
         assert isinstance(unpack(form), StoredEvent)
-    except UnreadableError as error:
-        assert str(error)
 
 
 def test_a_visitor_has_one_partition_for_ever() -> None:
