@@ -32,17 +32,21 @@ FAILED: Final = web.AppKey("failed", asyncio.Future[None])
 
 
 def build_door(settings: Settings) -> web.Application:
-    """The application. `settings.redis_url` must be set; nothing is connected before it starts."""
+    """The application. `settings.redis_url` must be set; nothing is connected before it starts.
+
+    Compressed bodies are not inflated: Plausible doesn't either, and a bomb stays as small as it came.
+    """
     assert settings.redis_url is not None  # noqa: S101 - `relay serve` refuses to start without
     redis = connect(settings.redis_url)
     committer = Committer(redis, settings.partitions)
     watch = Watch(redis, committer, settings.partitions, settings.max_backlog)
     policy = Policy(settings.validation, parse_sites(settings.sites), settings.trusted_proxies)
     events, health, exposed = Events(policy, committer, watch), Health(watch), Exposed(watch)
-    app = web.Application(client_max_size=BODY_LIMIT_BYTES)
+    app = web.Application(client_max_size=BODY_LIMIT_BYTES, handler_args={"auto_decompress": False})
     app[WATCH] = watch
     app.router.add_post("/api/event", events.post)
     app.router.add_route("OPTIONS", "/api/event", preflight)
+    app.router.add_route("*", "/api/event", _not_found)
     app.router.add_get("/health/live", health.live)
     app.router.add_get("/health/ready", health.ready)
     app.router.add_get("/metrics", exposed.get)
@@ -72,6 +76,11 @@ async def serve_door(settings: Settings) -> None:
         app[WATCH].draining = True
         await runner.cleanup()
     log.info("the door ended")
+
+
+async def _not_found(_: web.Request) -> web.Response:
+    """GET and the rest: Plausible answers 404 (contract section 3), aiohttp by itself 405."""
+    raise web.HTTPNotFound
 
 
 async def _close_when_draining(request: web.Request, response: web.StreamResponse) -> None:

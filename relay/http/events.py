@@ -5,6 +5,7 @@ Only the body and what makes the visitor is kept; cookies and Authorization neve
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,7 @@ from relay.rules.split import bodies_by_site
 from relay.rules.visitor import Network, Visitor, visitor_of
 
 BODY_LIMIT_BYTES: Final = 1_000_000  # Plausible's own (contract section 1)
+BODY_WITHIN_S = 15.0  # as Plausible's own server; a broken chunk would be waited for without end
 RETRY_AFTER_S: Final = "2"
 ENGAGEMENT: Final = "engagement"
 
@@ -43,15 +45,18 @@ class Events:
     watch: Watch
 
     async def post(self, request: web.Request) -> web.Response:
-        """Accept one event: 202, 400 with every wrong field, 413, or 503 with Retry-After."""
+        """Accept one event: 202, 400 with every wrong field, 408, 413, or 503 with Retry-After."""
         now_ms = time.time_ns() // 1_000_000
         visitor = visitor_of(request.remote or "", request.raw_headers, self.policy.trusted)
         if request.headers.get("X-Debug-Request") == "true":  # as Plausible Cloud: tell the address, keep nothing
             return web.Response(text=visitor.ip)
         try:
-            body = await request.read()
+            async with asyncio.timeout(BODY_WITHIN_S):
+                body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return self._too_large(request)
+        except (TimeoutError, ConnectionError, web.RequestPayloadError):
+            return self._incomplete()
         event = parse_event(body, self.policy.validation)
         if isinstance(event, Refused):
             return self._refuse(event)
@@ -87,6 +92,13 @@ class Events:
             message = f"too large: an event's body may have {BODY_LIMIT_BYTES:,} bytes"
         answer = _json(400 if as_plausible else 413, {"errors": {"request": [message]}})
         answer.force_close()  # the rest of the body was not read
+        return answer
+
+    def _incomplete(self) -> web.Response:
+        """408; a sender that went away does not hear it, and it is no error of ours."""
+        self.watch.refused["incomplete"] += 1
+        answer = _json(408, {"errors": {"request": [f"the body did not arrive whole within {BODY_WITHIN_S:g} s"]}})
+        answer.force_close()
         return answer
 
     def _unavailable(self, why: str) -> web.Response:

@@ -17,6 +17,8 @@ MAX_BODY_BYTES = 1_000_000
 
 _WORDS = "Unable to parse request body as json"
 _WANTED = 'send one JSON object such as {"name": "pageview", "url": "https://example.com/", "domain": "example.com"}'
+_GZIP = b"\x1f\x8b"
+_PACKED = "it is gzip, which Plausible does not unpack: send it uncompressed"
 _KINDS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false"}
 # orjson reads integers outside of this as floats.
 _LEAST_EXACT = -(2**63)
@@ -30,7 +32,7 @@ def read_object(body: bytes) -> dict[str, Any] | Fault:
     try:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        return Fault("request", _WORDS, f"{error}; {_WANTED}")
+        return Fault("request", _WORDS, f"{_PACKED if body[:2] == _GZIP else error}; {_WANTED}")
     if type(fields) is not dict:
         return Fault("request", _WORDS, f"it is {_KINDS.get(type(fields), 'null')}; {_WANTED}")
     if (twice := doubled_key(body, fields)) is not None:

@@ -1,0 +1,38 @@
+"""What the tests of the door share: doors that are opened on a real Redis with the settings that a test names."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from pytest_aiohttp.plugin import AiohttpClient
+from redis.asyncio import Redis
+
+from relay.http.app import build_door
+from relay.queue.connection import connect
+from relay.settings import load_settings
+from tests.http.door import Door, until_ready
+
+OpenDoor = Callable[..., Awaitable[Door]]
+
+
+@pytest.fixture
+async def open_door(aiohttp_client: AiohttpClient, request: pytest.FixtureRequest) -> AsyncIterator[OpenDoor]:
+    """Open a door with settings as an operator writes them: every site, and the shared Redis emptied, by default."""
+    clients: list[Redis] = []
+
+    async def go(**options: str) -> Door:
+        url = options.get("redis_url") or request.getfixturevalue("redis_url")
+        settings = load_settings({"sites": "*", "redis_url": url} | options, {})
+        clients.append(connect(url))
+        return Door(await aiohttp_client(build_door(settings)), clients[-1])
+
+    yield go
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+async def door(open_door: OpenDoor) -> Door:
+    """Give a strict door for every site that is ready."""
+    opened = await open_door()
+    await until_ready(opened)
+    return opened
