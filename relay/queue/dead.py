@@ -69,12 +69,16 @@ def dead_note(reason: str, detail: str, attempts: int, first_failed_ms: int | No
 
 
 async def find(redis: Redis, partitions: int, which: Which) -> AsyncIterator[DeadLetter]:
-    """The letters that are meant, partition by partition, oldest first."""
+    """The letters that are meant, partition by partition, oldest first.
+
+    One that comes after the look at its partition began is not among them, or a retry of events that Plausible
+    refuses at once would go round for ever.
+    """
     seconds, micros = await redis.time()
     now_ms = seconds * 1_000 + micros // 1_000
     for partition in range(partitions):
-        after = "-"
-        while chunk := await _read(redis, partition, after):
+        after, last = "-", await _last_id(redis, partition)
+        while chunk := await _read(redis, partition, after, last):
             after = "(" + chunk[-1].entry_id
             for letter in chunk:
                 if which.matches(letter, now_ms):
@@ -107,6 +111,8 @@ async def retain(redis: Redis, partitions: int, *, keep_s: float, keep_count: in
         while excess > 0:
             oldest = await redis.xrange(keys.dead(partition), count=min(excess, CHUNK))
             ids = [entry_id for entry_id, _ in oldest]
+            if not ids:  # purged meanwhile
+                break
             gone += await redis.eval(keys.PURGE, 2, keys.ledger(partition), keys.dead(partition), *ids)  # type: ignore[misc]
             excess -= len(ids)
     return gone
@@ -126,8 +132,13 @@ async def _chunks(redis: Redis, partitions: int, which: Which) -> AsyncIterator[
         yield at, ids
 
 
-async def _read(redis: Redis, partition: int, after: str) -> list[DeadLetter]:
-    entries: Any = await redis.xrange(keys.dead(partition), after, "+", count=CHUNK)
+async def _last_id(redis: Redis, partition: int) -> bytes:
+    newest: Any = await redis.xrevrange(keys.dead(partition), count=1)
+    return newest[0][0] if newest else b"0"
+
+
+async def _read(redis: Redis, partition: int, after: str, last: bytes) -> list[DeadLetter]:
+    entries: Any = await redis.xrange(keys.dead(partition), after, last, count=CHUNK)
     return [_letter(partition, entry_id, fields) for entry_id, fields in entries]
 
 
