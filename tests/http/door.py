@@ -168,7 +168,7 @@ def has_cors(answer: ClientResponse) -> bool:
 async def until(what: str, condition: Callable[[], Awaitable[object]], *, within_s: float = PATIENCE_S) -> None:
     """Ask again and again until the condition holds; fails the test with `what` if it does not in time."""
     deadline_s = time.monotonic() + within_s
-    while not await condition():  # noqa: ASYNC110 - what is waited for happens in other programs
+    while not await condition():
         assert time.monotonic() < deadline_s, f"not within {within_s:g} s: {what}"
         await asyncio.sleep(0.02)
 
