@@ -92,7 +92,9 @@ class Connection(asyncio.Protocol):
             self.give_up("connection reset" if exc else "connection closed without an answer")
 
     def on_message_begin(self) -> None:
-        """Httptools: a new message, perhaps after an interim one (1xx)."""
+        """Httptools: a new message, perhaps after an interim one (1xx); a second answer is one too many."""
+        if self.answer is not None and self.answer.done():
+            self.reusable = False
         self._headers_done = False
         self._text = b""
 
@@ -119,7 +121,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Httptools: the answer is whole, unless it was an interim one."""
-        if self._parser.get_status_code() >= 200:  # noqa: PLR2004 - RFC 9110 15.2
+        if self._parser.get_status_code() >= 200 and self.answer is not None and not self.answer.done():  # noqa: PLR2004 - RFC 9110 15.2
             self.reusable = self._parser.should_keep_alive()
             self._end(self._reply())
 
