@@ -25,6 +25,7 @@ from relay.rules.judge import (
     Dropped,
     NoAnswer,
     OnAmbiguous,
+    Others,
     Reply,
     RetryPolicy,
     Trouble,
@@ -117,9 +118,7 @@ class Dispatcher:
         return asyncio.get_running_loop().time() + at_s - time.monotonic()
 
     def _start(self, lane: Lane) -> None:
-        first = lane.entries[0]
-        others = self.upstream.others(first.passed_before, first.failed_before, first.failures)
-        entry = lane.turn(others)
+        entry = lane.turn(self._others(lane, lane.entries[0]))
         late = too_late(time.time() - entry.event.accepted_ms / 1_000, self.policy.max_age_s)
         lane.partition.unfinished += 1
         if late is not None:
@@ -138,7 +137,7 @@ class Dispatcher:
             log.exception("delivery failed inside the relay")
             answer = NoAnswer(Trouble.UNANSWERED, "internal error")
         self.in_flight -= 1
-        verdict = judge(answer, self._attempt(entry), self.policy.retry)
+        verdict = judge(answer, self._attempt(lane, entry), self.policy.retry)
         if isinstance(answer, Reply) and answer.status == CRASH_STATUS:
             entry.crashes += 1
         if isinstance(verdict, TryAgain):
@@ -147,13 +146,13 @@ class Dispatcher:
             self._end(lane, entry, verdict, sent=True)
         self.pump()
 
-    def _attempt(self, entry: Entry) -> Attempt:
+    def _attempt(self, lane: Lane, entry: Entry) -> Attempt:
         event, now_s = entry.event, time.time()
         failed_s = 0.0 if entry.first_failed_ms is None else now_s - entry.first_failed_ms / 1_000
         return Attempt(
             number=entry.attempts + 1,
             failing_s=failed_s,
-            others=self.upstream.others(entry.passed_before, entry.failed_before, entry.failures),
+            others=self._others(lane, entry),
             on_ambiguous=self.policy.on_ambiguous_revenue if event.revenue else self.policy.on_ambiguous,
             drop_cause=probable_cause(
                 user_agent=event.user_agent,
@@ -164,6 +163,13 @@ class Dispatcher:
             now_s=now_s,
             draw=random.random(),  # noqa: S311 - jitter, no secret
         )
+
+    def _others(self, lane: Lane, entry: Entry) -> Others:
+        """How others fared since the entry first failed here; for one set aside, that they pass is known."""
+        found = Others.UNKNOWN
+        if entry.failures:
+            found = self.upstream.others(entry.passed_before, entry.failed_before, entry.failures)
+        return Others.PASS if lane.aside and found is Others.UNKNOWN else found
 
     def _end(self, lane: Lane, entry: Entry, verdict: Delivered | Dropped | Dead, *, sent: bool = False) -> None:
         """The event has its outcome; its visitor's next one may go."""
@@ -181,7 +187,7 @@ class Dispatcher:
             case _:
                 assert_never(verdict)
         if sent:
-            self._tell_upstream(entry, verdict)
+            self._tell_upstream(lane, entry, verdict)
         lane.partition.ended(lane, entry)
         self.settler.add(lane.partition, outcome)
         self._go_on(lane, entry)
@@ -195,7 +201,7 @@ class Dispatcher:
     def _again(self, lane: Lane, entry: Entry, verdict: TryAgain) -> None:
         """The event failed. In an outage nobody's attempts are used up; else it waits, or goes aside."""
         partition = lane.partition
-        self._tell_upstream(entry, verdict)
+        self._tell_upstream(lane, entry, verdict)
         if self.upstream.down or entry is not lane.entries[0]:
             partition.unfinished -= 1
             self.offer(lane, 0.0 if self.upstream.down else verdict.after_s)
@@ -214,7 +220,7 @@ class Dispatcher:
         else:
             self.offer(lane, max(verdict.after_s, 1e-3))
 
-    def _tell_upstream(self, entry: Entry, verdict: Verdict) -> None:
+    def _tell_upstream(self, lane: Lane, entry: Entry, verdict: Verdict) -> None:
         """What this answer says of the upstream's health: a definite one is a good sign, whatever it says."""
         match verdict:
             case Delivered() | Dropped() | Dead(DeadReason.REFUSED_UPSTREAM | DeadReason.TOO_LARGE):
@@ -222,9 +228,9 @@ class Dispatcher:
             case TryAgain(trouble=Trouble.PASSING_DROP):
                 self._upstream_answered()
             case Dead(_, detail):  # given up without an answer, or after a 5xx
-                self._upstream_stumbled(entry, TryAgain(0.0, Trouble.UNANSWERED, aside=False, detail=detail))
+                self._upstream_stumbled(lane, entry, TryAgain(0.0, Trouble.UNANSWERED, aside=False, detail=detail))
             case TryAgain():
-                self._upstream_stumbled(entry, verdict)
+                self._upstream_stumbled(lane, entry, verdict)
             case _:
                 assert_never(verdict)
 
@@ -233,12 +239,12 @@ class Dispatcher:
         if since_s is not None:
             log.warning("the upstream answers again after %.1f s", time.monotonic() - since_s)
 
-    def _upstream_stumbled(self, entry: Entry, verdict: TryAgain) -> None:
+    def _upstream_stumbled(self, lane: Lane, entry: Entry, verdict: TryAgain) -> None:
         if entry.failures == 0:
             entry.passed_before, entry.failed_before = self.upstream.passed, self.upstream.failed
         entry.failures += 1
         draw = random.random()  # noqa: S311 - jitter, no secret
-        if self.upstream.stumbled(verdict, time.monotonic(), draw):
+        if self.upstream.stumbled(verdict, time.monotonic(), draw, fails_alone=lane.aside):
             log.error("the upstream is down, events wait: %s (%s)", verdict.trouble, verdict.detail)
 
     def forget(self, number: int) -> None:

@@ -68,14 +68,16 @@ class Upstream:
         self.limit, self._steep, self.next_s, self.reason = 1.0, True, 0.0, ""
         return since_s
 
-    def stumbled(self, verdict: TryAgain, now_s: float, draw: float) -> bool:
-        """An attempt failed. Returns whether that takes the upstream down now. `draw` is 0 to 1."""
-        self.failed += 1
-        self._failed_in_a_row += 1
+    def stumbled(self, verdict: TryAgain, now_s: float, draw: float, *, fails_alone: bool = False) -> bool:
+        """An attempt failed. Returns whether that takes the upstream down now. `draw` is 0 to 1.
+
+        What an event does that `fails_alone` while others pass is no sign against the upstream.
+        """
         self.probing = False
-        self.limit, self._steep = max(1.0, self.limit / 2), False
-        self.next_s = max(self.next_s, now_s + verdict.pause_s)
         certain = verdict.trouble in CERTAIN
+        if certain or not fails_alone:
+            self._count_failure()
+        self.next_s = max(self.next_s, now_s + verdict.pause_s)
         falls = not self.down and (certain or self._failed_in_a_row >= DOWN_AFTER)
         if falls:
             self.down_since_s = now_s
@@ -83,6 +85,11 @@ class Upstream:
             self.reason = f"{verdict.trouble}: {verdict.detail}"
             self.next_s = max(self.next_s, now_s + self._probe_gap_s(now_s - self.down_since_s, draw))
         return falls
+
+    def _count_failure(self) -> None:
+        self.failed += 1
+        self._failed_in_a_row += 1
+        self.limit, self._steep = max(1.0, self.limit / 2), False
 
     def others(self, passed_before: int, failed_before: int, own_failures: int) -> Others:
         """How other events fared since the counters stood so; `own_failures` of the asking event are left out."""

@@ -1,0 +1,178 @@
+"""What waits is delivered later: once, in each visitor's order, whoever was away or restarted meanwhile."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.system.rig import Relay, event, until
+
+VISITORS, EACH = 40, 25
+
+
+async def post_all(relay: Relay, visitors: int = VISITORS, each: int = EACH) -> None:
+    """Post each visitor's events one after the other, the visitors side by side; all must be accepted."""
+
+    async def one(visitor: int) -> None:
+        for n in range(each):
+            status = await relay.post(
+                event(f"e{n}"), X_Forwarded_For=f"203.0.113.{visitor}", User_Agent=f"Mozilla/5.0 (v{visitor})"
+            )
+            assert status == 202
+
+    await asyncio.gather(*(one(visitor) for visitor in range(visitors)))
+
+
+def names_by_visitor(recorded: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """The events' names by visitor, as they arrived."""
+    found: dict[str, list[str]] = {}
+    for entry in recorded:
+        found.setdefault(entry["ip"], []).append(entry["name"])
+    return found
+
+
+def once_and_in_order(recorded: list[dict[str, Any]], visitors: int = VISITORS, each: int = EACH) -> bool:
+    """Whether every visitor's events arrived exactly once and in their order."""
+    return names_by_visitor(recorded) == {
+        f"203.0.113.{visitor}": [f"e{n}" for n in range(each)] for visitor in range(visitors)
+    }
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"status": 503}, {"reset": "before"}, {"status": 500}, {"status": 404}],
+    ids=["503", "reset", "500", "404"],
+)
+async def test_an_outage_loses_repeats_and_swaps_nothing(tmp_path: Path, fault: dict[str, Any]) -> None:
+    """1,000 events of 40 visitors posted while Plausible fails arrive afterwards, each once and in order."""
+    async with Relay(tmp_path) as relay:
+        await relay.faults(fault)
+        await post_all(relay)
+
+        async def failed_for_a_while() -> bool:
+            return bool((await relay.arrived())["failed"] >= 6)
+
+        await until("several attempts failed", failed_for_a_while)
+        assert relay.ledger() == {"accepted": 1000, "delivered": 0, "dropped": 0, "dead": 0, "pending": 1000}
+        await relay.faults()
+        recorded = await relay.recorded(VISITORS * EACH)
+        await relay.settled(accepted=1000, delivered=1000)
+        assert once_and_in_order(recorded), names_by_visitor(recorded)
+        assert (await relay.arrived())["failed"] < 100
+
+
+async def test_a_stop_and_a_start_find_what_waits(tmp_path: Path) -> None:
+    """Ctrl-C ends everything cleanly, also with events pending, and the next start delivers them."""
+    async with Relay(tmp_path, {"RELAY_UPSTREAM": "http://127.0.0.1:9", "RELAY_SITES": "*"}) as relay:
+        await post_all(relay, visitors=4, each=5)
+        assert relay.stop(signal.SIGINT) == 0
+        relay.environ.clear()
+        await relay.start()
+        recorded = await relay.recorded(20)
+        await relay.settled(accepted=20, delivered=20)
+        assert once_and_in_order(recorded, visitors=4, each=5)
+
+
+@pytest.mark.parametrize("role", ["serve", "work", "valkey"])
+async def test_a_clean_restart_of_any_process_loses_and_repeats_nothing(tmp_path: Path, role: str) -> None:
+    """SIGTERM for the door, the worker or the server under load: what was acknowledged arrives once, in order."""
+    async with Relay(tmp_path) as relay:
+        acknowledged: dict[int, list[str]] = {visitor: [] for visitor in range(8)}
+        ended = asyncio.Event()
+
+        async def keep_posting(visitor: int) -> None:
+            n = 0
+            while not ended.is_set():
+                name = f"e{n}"
+                n += 1
+                try:
+                    status = await relay.post(event(name), X_Forwarded_For=f"203.0.113.{visitor}")
+                except aiohttp.ClientError:  # the door is just restarting; this one was not acknowledged
+                    await asyncio.sleep(0.05)
+                    continue
+                if status == 202:
+                    acknowledged[visitor].append(name)
+
+        senders = [asyncio.create_task(keep_posting(visitor)) for visitor in acknowledged]
+        await relay.recorded(50)
+        await relay.restarted(role, signal.SIGTERM)
+        so_far = len(await relay.recorded(1))
+        await relay.recorded(so_far + 50)
+        ended.set()
+        await asyncio.gather(*senders)
+        await relay.settled(pending=0)
+        recorded = await relay.recorded(sum(map(len, acknowledged.values())))
+        assert_once_in_order(acknowledged, names_by_visitor(recorded))
+
+
+def assert_once_in_order(acknowledged: dict[int, list[str]], arrived: dict[str, list[str]]) -> None:
+    """All acknowledged events arrived, nothing arrived twice, and all in the order they were sent."""
+    for visitor, names in acknowledged.items():
+        got = arrived.get(f"203.0.113.{visitor}", [])
+        assert len(got) == len(set(got)), "nothing arrives twice"
+        assert got == sorted(got, key=lambda name: int(name[1:])), "in order"
+        assert set(names) <= set(got), "nothing acknowledged is lost"
+
+
+async def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
+    """SIGKILL for the worker with deliveries in flight: all arrive, in order but for repeats of what was in flight."""
+    async with Relay(tmp_path) as relay:
+        await relay.faults({"delay_s": 0.05})
+        await post_all(relay, visitors=20, each=10)
+        await relay.recorded(30)
+        await relay.restarted("work", signal.SIGKILL)
+        await relay.faults()
+        await relay.settled(accepted=200, delivered=200)
+        for names in names_by_visitor(await relay.recorded(200)).values():
+            assert list(dict.fromkeys(names)) == [f"e{n}" for n in range(10)]
+            assert len(names) - len(set(names)) <= 1, "one delivery of a visitor is in flight at a time"
+
+
+async def test_one_poison_event_holds_up_only_itself(tmp_path: Path) -> None:
+    """An event that makes Plausible answer 500 each time ends dead; its visitor's later events do not wait for that."""
+    async with Relay(tmp_path, {"RELAY_RETRY_FOR_S": "1"}) as relay:
+        await relay.faults({"status": 500, "match": {"name": "poison"}})
+        for name in ("before", "poison", "after"):
+            assert await relay.post(event(name)) == 202
+        await relay.settled(accepted=3, delivered=2, dead=1)
+        assert [e["name"] for e in await relay.recorded(2)] == ["before", "after"]
+
+
+async def test_revenue_that_may_have_been_counted_is_parked(tmp_path: Path) -> None:
+    """When no answer comes to a written request, a sale is never sent twice by itself; other events are."""
+    async with Relay(tmp_path) as relay:
+        await relay.faults({"reset": "after", "count": 1, "match": {"name": "sale"}}, {"reset": "after", "count": 1})
+        assert await relay.post(event("sale", revenue={"amount": "9.90", "currency": "EUR"})) == 202
+        await relay.settled(accepted=1, dead=1)
+        assert await relay.post(event("visit")) == 202
+        await relay.settled(accepted=2, dead=1, delivered=1)
+        assert [e["name"] for e in await relay.recorded(3)] == ["sale", "visit", "visit"]
+
+
+async def test_a_killed_supervisor_leaves_nobody_behind(tmp_path: Path) -> None:
+    """After SIGKILL for `relay up` its children end, and a new start on the same folder delivers what waited."""
+    async with Relay(tmp_path) as relay:
+        await relay.faults({"status": 503})
+        await post_all(relay, visitors=2, each=3)
+        children = [relay.child(role) for role in ("serve", "work", "sandbox", "valkey")]
+        relay.process.kill()
+        relay.process.wait()
+
+        async def gone() -> bool:
+            return not any(_lives(pid) for pid in children)
+
+        await until("all children gone", gone)
+        await relay.start()
+        assert once_and_in_order(await relay.recorded(6), visitors=2, each=3)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
