@@ -16,6 +16,7 @@ from relay.cli import COMMANDS, main
 from relay.http.app import build_door
 from relay.http.exposed import RelayCollector
 from relay.http.watch import Watch
+from relay.queue import keys
 from relay.queue.committing import Committer
 from relay.queue.connection import Durability, connect
 from relay.queue.ledger import Look
@@ -86,6 +87,16 @@ def test_every_command_is_in_the_readme() -> None:
     dead = [name for name in commands(main, "relay") if name.startswith("relay dead")]
     assert dead
     assert [name for name in dead if name not in text("docs/operating.md")] == []
+
+
+def test_every_key_is_in_the_architecture() -> None:
+    """Whoever looks into Redis finds each key explained."""
+    each = [keys.events, keys.owner, keys.retry, keys.ledger, keys.dead]
+    names = {name(0).replace("{0}", "{p}") for name in each}
+    names |= {
+        value for value in vars(keys).values() if isinstance(value, str) and re.fullmatch(r"relay:[a-z-]+", value)
+    }
+    assert [name for name in names if f"`{name}`" not in text("docs/architecture.md")] == []
 
 
 async def test_every_endpoint_is_in_the_readme() -> None:
