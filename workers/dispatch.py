@@ -42,6 +42,9 @@ from workers.upstream import Upstream
 log = logging.getLogger(__name__)
 
 
+SITES_KNOWN = 100_000  # of which it is remembered that Plausible took an event; beyond that causes are told less well
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryPolicy:
     """What the operator decided about deliveries."""
@@ -175,7 +178,8 @@ class Dispatcher:
         """The event has its outcome; its visitor's next one may go."""
         match verdict:
             case Delivered():
-                self._sites_seen.add(entry.event.site)
+                if len(self._sites_seen) < SITES_KNOWN:
+                    self._sites_seen.add(entry.event.site)
                 outcome = Outcome("delivered", entry.id)
             case Dropped(cause):
                 log.info("Plausible dropped an event of %s, probably: %s", entry.event.site, cause)

@@ -25,7 +25,8 @@ from workers.lanes import Entry, Lane
 log = logging.getLogger(__name__)
 
 READ_COUNT = 200
-READ_AHEAD = 1_024  # entries in memory a partition, so that a million pending cost no more than a thousand
+READ_AHEAD = 4_096  # entries in memory a partition, so that a million pending cost no more than these
+READ_AHEAD_BYTES = 8_000_000  # the same for events of unusual size
 ASIDE_AT_ONCE = 32  # events set aside that are tried side by side, so that many poison ones crowd out nobody
 PAUSE_S = 0.2
 
@@ -48,6 +49,8 @@ class Partition:
     """Deliveries in flight and outcomes not yet written down."""
     _lanes: dict[Visitor, Lane] = field(default_factory=dict)
     _held: int = 0
+    _held_bytes: int = 0
+    _last_size: int = 1_000
     _room: asyncio.Event = field(default_factory=asyncio.Event)
     _notes: dict[bytes, Note] = field(default_factory=dict)
     _aside: list[tuple[int, bytes, Note]] = field(default_factory=list)
@@ -68,14 +71,20 @@ class Partition:
             try:
                 if not begun:
                     self._notes, begun = await read_notes(self.redis, self.number), True
-                entries = await read_after(self.redis, self.number, after, min(READ_COUNT, READ_AHEAD - self._held))
+                entries = await read_after(self.redis, self.number, after, self._read_count())
             except (*AWAY, RedisError) as error:
                 log.debug("partition %d waits for the queue: %s", self.number, describe(error))
                 await asyncio.sleep(PAUSE_S)
                 continue
             if entries:
                 after = entries[-1][0]
+                self._last_size = max(1, sum(len(fields.get(b"e", b"")) for _, fields in entries) // len(entries))
                 self._take_in(entries)
+
+    def _read_count(self) -> int:
+        """How many entries to read: as many as there is room for, guessing their size by the last ones'."""
+        fitting = (READ_AHEAD_BYTES - self._held_bytes) // self._last_size
+        return max(1, min(READ_COUNT, READ_AHEAD - self._held, fitting))
 
     def _take_in(self, entries: list[RawEntry]) -> None:
         for raw in entries:
@@ -92,7 +101,7 @@ class Partition:
         if lane is None:
             lane = self._lanes[visitor] = Lane(self)
         lane.entries.append(entry)
-        self._hold(+1)
+        self._hold(+1, len(entry.event.body))
         if not lane.busy:
             lane.busy = True
             self.offer(lane, 0.0 if note is None else max(0.0, note.next_ms / 1_000 - time.time()))
@@ -118,7 +127,7 @@ class Partition:
             self._aside_now -= 1
             self._aside_wake.set()
         else:
-            self._hold(-1)
+            self._hold(-1, -len(entry.event.body))
 
     def rest(self, lane: Lane, visitor: Visitor) -> None:
         """The lane is empty and forgotten; the visitor's next event makes a new one."""
@@ -164,9 +173,10 @@ class Partition:
             self._aside_now += 1
             self.offer(lane, 0.0)
 
-    def _hold(self, change: int) -> None:
-        self._held += change
-        if self._held >= READ_AHEAD:
+    def _hold(self, entries: int, size_bytes: int) -> None:
+        self._held += entries
+        self._held_bytes += size_bytes
+        if self._held >= READ_AHEAD or self._held_bytes >= READ_AHEAD_BYTES:
             self._room.clear()
         elif self._held <= READ_AHEAD - READ_COUNT:
             self._room.set()

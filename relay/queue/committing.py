@@ -23,6 +23,7 @@ from relay.queue.stored import StoredEvent, pack, partition_of
 
 COMMIT_TIMEOUT_S = 0.9  # a sender is told 503 within a second (docs/promises.md)
 EVENTS_A_WRITE = 1_000  # keeps one script call in the low milliseconds, so that workers get their turn
+BYTES_A_WRITE = 4_000_000  # a megabyte each is legal: the write has to fit into COMMIT_TIMEOUT_S
 
 
 class UnavailableError(Exception):
@@ -81,11 +82,12 @@ class Committer:
 
     def _next_batch(self) -> list[_Waiter]:
         """Take the waiters of one write, in the order of their arrival; one request is never torn apart."""
-        taken = events = 0
-        while taken < len(self._waiting) and (
-            taken == 0 or events + len(self._waiting[taken].packed) <= EVENTS_A_WRITE
-        ):
-            events += len(self._waiting[taken].packed)
+        taken = events = size = 0
+        for waiter in self._waiting:
+            events += len(waiter.packed)
+            size += sum(len(form) for _, form in waiter.packed)
+            if taken and (events > EVENTS_A_WRITE or size > BYTES_A_WRITE):
+                break
             taken += 1
         batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
         if not self._waiting:

@@ -5,6 +5,7 @@ A letter's name is `<partition>:<entry id>`. Reading is in chunks, so that a mil
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from redis.asyncio import Redis
 from relay.queue import keys
 from relay.queue.stored import StoredEvent, UnreadableError, unpack
 
-CHUNK = 500
+CHUNK = 100  # letters at a time, each of up to a megabyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,11 @@ async def find(redis: Redis, partitions: int, which: Which) -> AsyncIterator[Dea
     """
     seconds, micros = await redis.time()
     now_ms = seconds * 1_000 + micros // 1_000
+    if which.names:
+        async for letter in _named(redis, which.names):
+            if which.matches(letter, now_ms):
+                yield letter
+        return
     for partition in range(partitions):
         after, last = "-", await _last_id(redis, partition)
         while chunk := await _read(redis, partition, after, last):
@@ -104,18 +110,23 @@ async def purge(redis: Redis, partitions: int, which: Which) -> int:
 
 async def retain(redis: Redis, partitions: int, *, keep_s: float, keep_count: int) -> int:
     """Remove letters beyond the age and number that are kept; returns how many."""
-    gone = await purge(redis, partitions, Which(older_than_s=keep_s))
-    each = max(1, keep_count // partitions)
+    seconds, _ = await redis.time()
+    oldest = str(max(0, int((seconds - keep_s) * 1_000)))
+    each = str(max(1, keep_count // partitions))
+    gone = 0
     for partition in range(partitions):
-        excess = await redis.xlen(keys.dead(partition)) - each
-        while excess > 0:
-            oldest = await redis.xrange(keys.dead(partition), count=min(excess, CHUNK))
-            ids = [entry_id for entry_id, _ in oldest]
-            if not ids:  # purged meanwhile
-                break
-            gone += await redis.eval(keys.PURGE, 2, keys.ledger(partition), keys.dead(partition), *ids)  # type: ignore[misc]
-            excess -= len(ids)
+        touched = (keys.ledger(partition), keys.dead(partition))
+        gone += await redis.eval(keys.RETAIN, len(touched), *touched, oldest, each)  # type: ignore[misc]
     return gone
+
+
+async def _named(redis: Redis, names: frozenset[str]) -> AsyncIterator[DeadLetter]:
+    """The letters of these names; names that are none are passed over."""
+    for name in sorted(names):
+        if found := re.fullmatch(r"(\d{1,4}):(\d{1,20}-\d{1,20})", name):
+            entries: Any = await redis.xrange(keys.dead(int(found[1])), found[2], found[2])
+            for entry_id, fields in entries:
+                yield _letter(int(found[1]), entry_id, fields)
 
 
 async def _chunks(redis: Redis, partitions: int, which: Which) -> AsyncIterator[tuple[int, list[str]]]:

@@ -77,6 +77,16 @@ end
 return repeats
 """
 
+# KEYS workers, states. ARGV worker, state, live_ms. By the server's clock, as hosts' clocks differ.
+# → how many workers had a heartbeat within live_ms.
+HEARTBEAT: Final = """
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZADD', KEYS[1], now_ms, ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+return redis.call('ZCOUNT', KEYS[1], now_ms - ARGV[3], '+inf')
+"""
+
 # KEYS owner. ARGV token, ttl_ms. → 1 if the lease is still ours and was prolonged.
 RENEW: Final = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
@@ -116,6 +126,13 @@ return moved
 # KEYS ledger, dead. ARGV ids of dead letters. → how many were removed for good; they stay counted as dead.
 PURGE: Final = """
 local gone = redis.call('XDEL', KEYS[2], unpack(ARGV))
+if gone > 0 then redis.call('HINCRBY', KEYS[1], 'purged', gone) end
+return gone
+"""
+
+# KEYS ledger, dead. ARGV oldest id to keep, most letters to keep. → how many were removed for good.
+RETAIN: Final = """
+local gone = redis.call('XTRIM', KEYS[2], 'MINID', ARGV[1]) + redis.call('XTRIM', KEYS[2], 'MAXLEN', ARGV[2])
 if gone > 0 then redis.call('HINCRBY', KEYS[1], 'purged', gone) end
 return gone
 """

@@ -5,7 +5,6 @@ Only single steps live here; when to take or give back is the workers' (workers/
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
@@ -21,14 +20,11 @@ async def heartbeat(redis: Redis, worker: str, state: str, owned: Sequence[int])
 
     Returns how many workers live, and for each owned partition whether it still is ours.
     """
-    now_ms = time.time_ns() // 1_000_000
     pipe = redis.pipeline(transaction=False)
-    pipe.zadd(keys.WORKERS, {worker: now_ms})
-    pipe.hset(keys.WORKER_STATES, worker, state)
-    pipe.zcount(keys.WORKERS, now_ms - LIVE_MS, "+inf")
+    pipe.eval(keys.HEARTBEAT, 2, keys.WORKERS, keys.WORKER_STATES, worker, state, str(LIVE_MS))
     for partition in owned:
         pipe.eval(keys.RENEW, 1, keys.owner(partition), worker, str(TTL_MS))
-    _, _, live, *renewed = await pipe.execute()
+    live, *renewed = await pipe.execute()
     return max(1, live), {p: bool(r) for p, r in zip(owned, renewed, strict=True)}
 
 
@@ -62,8 +58,8 @@ async def leave(redis: Redis, worker: str) -> None:
 
 async def forget_gone(redis: Redis, *, older_than_ms: int = 60_000) -> int:
     """Forget workers without a heartbeat for so long; returns how many."""
-    limit_ms = time.time_ns() // 1_000_000 - older_than_ms
-    gone = await redis.zrangebyscore(keys.WORKERS, "-inf", limit_ms)
+    seconds, _ = await redis.time()
+    gone = await redis.zrangebyscore(keys.WORKERS, "-inf", seconds * 1_000 - older_than_ms)
     if gone:
         pipe = redis.pipeline(transaction=False)
         pipe.zrem(keys.WORKERS, *gone)
