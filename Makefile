@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
+PACKAGES := $(VENV)/.packages
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -12,9 +13,12 @@ help: ## Say what each target does
 
 install: $(STAMP) ## Make .venv with everything the relay and its tests use
 
-$(STAMP): requirements-dev.lock pyproject.toml
+$(PACKAGES): requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $(PACKAGES)
+
+$(STAMP): $(PACKAGES) pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 

@@ -28,8 +28,8 @@ ADVICE: Final[dict[DropCause, str]] = {
     DropCause.PRIVATE_ADDRESS: "the visitor's address is private or reserved: name your reverse proxy in "
     "RELAY_TRUSTED_PROXIES so that the visitor's own address is seen",
     DropCause.NO_SESSION: "an engagement counts only within 30 minutes of a pageview of the same visitor",
-    DropCause.SITE_UNKNOWN: "Plausible has recorded nothing of this site so far: add the site there under exactly "
-    "this name; a new one is known within about a minute",
+    DropCause.SITE_UNKNOWN: "the worker has seen Plausible record nothing of this site since it started: see that "
+    "the site is there under exactly this name; a new one is known within about a minute",
     DropCause.SHIELD_OR_THROTTLE: "look at the site's shields (addresses, countries, pages, hostnames) and at its "
     "plan's limit; on Plausible Cloud addresses of datacentres are dropped too",
 }

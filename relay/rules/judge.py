@@ -148,9 +148,9 @@ def judge(answer: Reply | NoAnswer, attempt: Attempt, policy: RetryPolicy) -> Ve
         case status if 200 <= status < 300:  # noqa: PLR2004 - the class of successes, RFC 9110 15.3
             return _taken(answer, attempt, policy)
         case 400:
-            return Dead(DeadReason.REFUSED_UPSTREAM, answer.text[:DETAIL_CHARACTERS])
+            return Dead(DeadReason.REFUSED_UPSTREAM, _quoted(answer.text))
         case 413:
-            return Dead(DeadReason.TOO_LARGE, answer.text[:DETAIL_CHARACTERS])
+            return Dead(DeadReason.TOO_LARGE, _quoted(answer.text))
         case 408 | 429:
             trouble = Trouble.BUSY
         case status if status >= 500:  # noqa: PLR2004 - the class of server errors, RFC 9110 15.6
@@ -165,6 +165,12 @@ def too_late(age_s: float, max_age_s: float | None) -> Dead | None:
     if max_age_s is None or age_s <= max_age_s:
         return None
     return Dead(DeadReason.TOO_LATE, f"{age_s:.0f} s old at its turn, limit {max_age_s:.0f} s")
+
+
+def _quoted(text: str) -> str:
+    """The start of what Plausible said, as one line that no log or terminal takes for anything else."""
+    printable = "".join(c if c.isprintable() else " " for c in text[:DETAIL_CHARACTERS])
+    return " ".join(printable.split())
 
 
 def _taken(reply: Reply, attempt: Attempt, policy: RetryPolicy) -> Verdict:
