@@ -11,7 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from redis.asyncio import Redis
 
 from relay.http.cors import add_cors, preflight
@@ -26,7 +26,7 @@ from relay.settings import Settings
 
 log = logging.getLogger(__name__)
 
-SHUTDOWN_S = 8.0  # for the answers under way; the supervisor waits 10 s
+SHUTDOWN_S = 2.0  # for writes under way, which take a second at most; aiohttp reads no bodies any more by now
 WATCH: Final = web.AppKey("watch", Watch)
 FAILED: Final = web.AppKey("failed", asyncio.Future[None])
 
@@ -44,9 +44,9 @@ def build_door(settings: Settings) -> web.Application:
     events, health, exposed = Events(policy, committer, watch), Health(watch), Exposed(watch)
     app = web.Application(client_max_size=BODY_LIMIT_BYTES, handler_args={"auto_decompress": False})
     app[WATCH] = watch
-    app.router.add_post("/api/event", events.post)
+    app.router.add_post("/api/event", events.post, expect_handler=_go_on)
     app.router.add_route("OPTIONS", "/api/event", preflight)
-    app.router.add_route("*", "/api/event", _not_found)
+    app.router.add_route("*", "/api/event", _not_found, expect_handler=_go_on)
     app.router.add_get("/health/live", health.live)
     app.router.add_get("/health/ready", health.ready)
     app.router.add_get("/metrics", exposed.get)
@@ -78,6 +78,13 @@ async def serve_door(settings: Settings) -> None:
     log.info("the door ended")
 
 
+async def _go_on(request: web.Request) -> None:
+    """`Expect`: what is no 100-continue is not minded; aiohttp's own handler fails on bytes that are no text."""
+    if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
+
+
 async def _not_found(_: web.Request) -> web.Response:
     """GET and the rest: Plausible answers 404 (contract section 3), aiohttp by itself 405."""
     raise web.HTTPNotFound
@@ -87,6 +94,7 @@ async def _close_when_draining(request: web.Request, response: web.StreamRespons
     """While stopping, each answer is its connection's last: Chromium repeats what got no answer on a kept one."""
     if request.app[WATCH].draining:
         response.force_close()
+        response.headers["Connection"] = "close"  # aiohttp has written its own headers by now
 
 
 def _background(redis: Redis, committer: Committer) -> Callable[[web.Application], AsyncIterator[None]]:
