@@ -1,6 +1,6 @@
 """A door under test: the real application over real HTTP, and what it kept in the real Redis.
 
-`Door.converse` is for HTTP that no client library would send. Nothing here looks into the door's objects.
+`Door.converse` is for HTTP that no client library would send. Tests look at a door from outside.
 """
 
 import asyncio
@@ -134,6 +134,11 @@ class Door:
         assert port is not None
         return port
 
+    @property
+    def app(self) -> web.Application:
+        """The application, for what cannot be seen from outside."""
+        return self.client.app
+
     async def post(self, content: bytes | None = None, **arguments: Any) -> ClientResponse:
         """Post to /api/event and read the answer; a legal event unless told otherwise."""
         answer = await self.client.post("/api/event", data=body() if content is None else content, **arguments)
@@ -182,9 +187,9 @@ async def until_ready(door: Door) -> None:
     await until("a door that is ready", is_ready)
 
 
-def errors(answer: ClientResponse | Answer, content: bytes) -> dict[str, Sequence[str]]:
+def errors(content: bytes) -> dict[str, Sequence[str]]:
     """Return the errors of a refusal, whose form is checked."""
     told = orjson.loads(content)
-    assert list(told) == ["errors"], answer
+    assert list(told) == ["errors"]
     found: dict[str, Sequence[str]] = told["errors"]
     return found
