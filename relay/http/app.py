@@ -26,6 +26,7 @@ from relay.settings import Settings
 
 log = logging.getLogger(__name__)
 
+DRAIN_S = 0.5  # busy kept connections end with an answer that says so, not with a request that gets none
 SHUTDOWN_S = 2.0  # for writes under way, which take a second at most; aiohttp reads no bodies any more by now
 WATCH: Final = web.AppKey("watch", Watch)
 FAILED: Final = web.AppKey("failed", asyncio.Future[None])
@@ -57,7 +58,10 @@ def build_door(settings: Settings) -> web.Application:
 
 
 async def serve_door(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT: unready first, then no new connections, then the answers under way."""
+    """Serve until SIGTERM or SIGINT: unready first, then no new connections, then the answers under way.
+
+    In between the door goes on accepting for a moment, and each answer is its connection's last.
+    """
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -71,6 +75,8 @@ async def serve_door(settings: Settings) -> None:
         await asyncio.wait({stop, app[FAILED]}, return_when=asyncio.FIRST_COMPLETED)
         if app[FAILED].done():
             app[FAILED].result()
+        app[WATCH].draining = True
+        await asyncio.sleep(DRAIN_S)
     finally:
         stop.cancel()
         app[WATCH].draining = True
@@ -105,6 +111,7 @@ def _background(redis: Redis, committer: Committer) -> Callable[[web.Application
         for task in tasks:
             task.add_done_callback(lambda done: _pass_on(done, failed))
         yield
+        await app[WATCH].refresh(0.0)  # what was refused last is counted, too
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)

@@ -66,7 +66,7 @@ class Events:
         return await self._keep(event, admitted, visitor, now_ms)
 
     async def _keep(self, event: Event, admitted: Admitted, visitor: Visitor, now_ms: int) -> web.Response:
-        if self.watch.draining or await self.watch.is_full():
+        if await self.watch.is_full():
             return self._unavailable("; ".join(self.watch.unready()) or "the backlog is full")
         if admitted.sites:
             try:
