@@ -52,6 +52,7 @@ def build_door(settings: Settings) -> web.Application:
     app.router.add_get("/health/ready", health.ready)
     app.router.add_get("/metrics", exposed.get)
     app.on_response_prepare.append(add_cors)
+    app.on_response_prepare.append(_name_us)
     app.on_response_prepare.append(_close_when_draining)
     app.cleanup_ctx.append(_background(redis, committer))
     return app
@@ -94,6 +95,11 @@ async def _go_on(request: web.Request) -> None:
 async def _not_found(_: web.Request) -> web.Response:
     """GET and the rest: Plausible answers 404 (contract section 3), aiohttp by itself 405."""
     raise web.HTTPNotFound
+
+
+async def _name_us(_: web.Request, response: web.StreamResponse) -> None:
+    """Whoever asks learns what answers, and not which versions it runs on."""
+    response.headers["Server"] = "plausible-relay"
 
 
 async def _close_when_draining(request: web.Request, response: web.StreamResponse) -> None:

@@ -67,12 +67,12 @@ class Events:
 
     async def _keep(self, event: Event, admitted: Admitted, visitor: Visitor, now_ms: int) -> web.Response:
         if await self.watch.is_full():
-            return self._unavailable("; ".join(self.watch.unready()) or "the backlog is full")
+            return self._unavailable("not kept", "; ".join(self.watch.unready()) or "the backlog is full")
         if admitted.sites:
             try:
                 await self.committer.put(_stored(event, admitted, visitor, now_ms))
             except UnavailableError as error:
-                return self._unavailable(str(error))
+                return self._unavailable("not known to be kept", str(error))
         answer = web.Response(status=202, text="ok")
         if admitted.unknown:  # in `plausible` validation: as Plausible says it, and counted like a refusal
             self.watch.refused["unknown_site"] += len(admitted.unknown)
@@ -101,9 +101,9 @@ class Events:
         answer.force_close()
         return answer
 
-    def _unavailable(self, why: str) -> web.Response:
+    def _unavailable(self, what: str, why: str) -> web.Response:
         self.watch.refused["unavailable"] += 1
-        answer = _json(503, {"errors": {"request": [f"not kept, please send it again: {why}"]}})
+        answer = _json(503, {"errors": {"request": [f"{what}, please send it again: {why}"]}})
         answer.headers["Retry-After"] = RETRY_AFTER_S
         return answer
 

@@ -44,16 +44,21 @@ class RelayCollector(Collector):
         accepted = CounterMetricFamily("relay_accepted", "Events accepted by all doors.")
         accepted.add_metric([], numbers["accepted"])
         yield accepted
-        outcomes = CounterMetricFamily(
-            "relay_outcomes",
-            "Events with an outcome: delivered, dropped by Plausible, or dead.",
-            labels=["outcome", "reason"],
+        delivered = CounterMetricFamily("relay_delivered", "Events that Plausible took.")
+        delivered.add_metric([], numbers["delivered"])
+        yield delivered
+        dropped = CounterMetricFamily(
+            "relay_dropped", "Events that Plausible dropped, by probable cause.", labels=["cause"]
         )
-        outcomes.add_metric(["delivered", ""], numbers["delivered"])
-        for outcome in ("dropped", "dead"):
-            for reason, n in seen.reasons(outcome).items():
-                outcomes.add_metric([outcome, reason], n)
-        yield outcomes
+        for cause, n in seen.reasons("dropped").items():
+            dropped.add_metric([cause], n)
+        yield dropped
+        dead = GaugeMetricFamily(
+            "relay_dead", "Events given up and not sent again since, by reason.", labels=["reason"]
+        )
+        for reason, n in seen.reasons("dead").items():
+            dead.add_metric([reason], n)
+        yield dead
         repeated = CounterMetricFamily("relay_repeated", "Events that are known to have been sent twice.")
         repeated.add_metric([], seen.counters.get("repeated", 0))
         yield repeated

@@ -72,10 +72,12 @@ class Watch:
             await settle_form(self.redis, self.partitions)
             self._begun = True
         await self.redis.set(keys.PULSE, str(time.time_ns() // 1_000_000))  # fails when Redis can't write
-        if self.trouble:  # at the start, and after each restart or failover
-            self.promise = await server_promise(self.redis)
+        self.promise = await server_promise(self.redis)
+        self.committer.written.clear()
         self.seen = await look(self.redis, self.partitions)
-        self.committer.backlog.update(self.seen.backlog)
+        for partition, pending in self.seen.backlog.items():
+            if partition not in self.committer.written:  # else the write saw more than this look
+                self.committer.backlog[partition] = pending
         await self._report_refusals()
 
     async def _report_refusals(self) -> None:

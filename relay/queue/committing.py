@@ -46,6 +46,8 @@ class Committer:
     partitions: int
     backlog: dict[int, int] = field(default_factory=dict)
     """Pending events by partition, as far as the last writes and looks showed."""
+    written: set[int] = field(default_factory=set)
+    """Partitions that got events since somebody cleared this."""
     _waiting: list[_Waiter] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _connection: Connection | None = None
@@ -121,6 +123,7 @@ class Committer:
                 failed[partition] = describe(reply)
             else:
                 self.backlog[partition] = reply
+                self.written.add(partition)
         if failed:  # also an unknown script after a failover: a new connection loads it again
             await self._disconnect()
         _answer(batch, failed)

@@ -77,7 +77,11 @@ async def server_promise(redis: Redis) -> ServerPromise:
         config: Mapping[str, str] = await redis.config_get("appendonly", *_ASKED)  # type: ignore[arg-type]
     except ResponseError:
         return ServerPromise(Durability.UNKNOWN, evicts=False)
-    durability = Durability.MEMORY if config.get("appendonly") == "no" else Durability(config["appendfsync"])
+    durability = Durability.UNKNOWN
+    if config.get("appendonly") == "no":
+        durability = Durability.MEMORY
+    elif config.get("appendonly") == "yes" and config.get("appendfsync") in set(Durability):
+        durability = Durability(config["appendfsync"])
     limited = config.get("maxmemory", "0") != "0"
     return ServerPromise(durability, evicts=limited and config.get("maxmemory-policy") != "noeviction")
 

@@ -111,9 +111,9 @@ async def test_metrics_agree_with_the_ledger(door: Door) -> None:
     found, seen = await numbers(door), await look(door.redis, 8)
     assert seen.ledger == {"accepted": 12, "delivered": 2, "dropped": 2, "dead": 2, "pending": 6}
     assert found["relay_accepted_total"] == 12
-    assert found["relay_outcomes_total{delivered}"] == 2
-    assert found["relay_outcomes_total{dropped,bot}"] == 2
-    assert found["relay_outcomes_total{dead,exhausted}"] == 2
+    assert found["relay_delivered_total"] == 2
+    assert found["relay_dropped_total{bot}"] == 2
+    assert found["relay_dead{exhausted}"] == 2
     assert (found["relay_pending"], found["relay_dead_letters"], found["relay_failing"]) == (6, 2, 0)
     assert (found["relay_ready"], found["relay_workers"], found["relay_repeated_total"]) == (1, 0, 0)
     assert found["relay_lag_seconds"] > 0
