@@ -1,5 +1,6 @@
 """What the server promises, and the number of partitions that is fixed for a data set."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,20 @@ async def test_a_server_that_is_not_there_is_described_without_its_address(tmp_p
     assert describe(ResponseError("WRONGTYPE Operation")) == "WRONGTYPE Operation"
     assert describe(KeyError("secret")) == "KeyError"
     await redis.aclose()
+
+
+async def test_a_task_that_is_cancelled_ends(redis: Redis) -> None:
+    """Whenever a task that talks to Redis is cancelled it ends, which redis-py does not see to on Python 3.11."""
+
+    async def talk() -> None:
+        while True:
+            await redis.get("x")
+
+    for ticks in range(300):
+        task = asyncio.create_task(talk())
+        for _ in range(ticks % 30):
+            await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=0.5)
+        task.cancel()
+        assert done
