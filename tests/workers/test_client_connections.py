@@ -109,7 +109,7 @@ async def test_an_answer_nobody_asked_for_ends_the_connection(parts: tuple[bytes
 
     async with client_to(script) as (client, wire):
         assert await client.post(EVENT) == DELIVERED
-        await until("the client hung up", lambda: wire.open == 0)
+        await until("the client hung up", lambda: wire.open == 0, within_s=connection_module.IDLE_S / 2)
         assert await client.post(EVENT) == DELIVERED
         assert wire.connections == 2
 
