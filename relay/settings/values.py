@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pydantic import BeforeValidator, Field
 
@@ -20,6 +20,16 @@ from relay.rules.visitor import Network
 TEN_YEARS_S = 315_360_000
 LAST_PORT = 65_535
 QUOTED_LENGTH = 60  # characters of a wrong value that a fault repeats
+# What may follow the ? of a Redis URL, and what its value looks like; of redis-py's options those that are not ours
+# to set (time limits, numbers of connections). Those of TLS go with rediss:// only.
+REDIS_OPTIONS = {"db": r"[0-9]{1,9}", "client_name": r"[!-~]+"}
+REDIS_TLS_OPTIONS = {
+    "ssl_ca_certs": r".+",
+    "ssl_certfile": r".+",
+    "ssl_keyfile": r".+",
+    "ssl_cert_reqs": r"none|optional|required",
+    "ssl_check_hostname": r"(?i:true|false|yes|no|on|off|1|0)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +119,28 @@ def _read_redis_url(value: object) -> str:
             raise ValueError("it names no socket")
     elif not parts.hostname:
         raise ValueError("it names no host")
-    elif not re.fullmatch(r"/?[0-9]*", parts.path):
+    elif not re.fullmatch(r"/?[0-9]{0,9}", parts.path):
         raise ValueError("what follows the host is not the number of a database")
+    if parts.fragment:
+        raise ValueError("it has a # part; in a password # is written %23")
+    _check_redis_options(parts)
     return str(value).strip()
+
+
+def _check_redis_options(parts: SplitResult) -> None:
+    """Only names of ours are repeated: a password with a bare ? in it ends up here, too."""
+    legal = REDIS_OPTIONS | REDIS_TLS_OPTIONS if parts.scheme == "rediss" else REDIS_OPTIONS
+    try:
+        options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+    except ValueError:  # its text would repeat the value
+        raise ValueError("what follows its ? is no list of options") from None
+    for name, text in options:
+        if name in REDIS_TLS_OPTIONS and name not in legal:
+            raise ValueError(f"its option {name} goes with rediss:// only")
+        if name not in legal:
+            raise ValueError(f"it has an option that is none of {', '.join(legal)}")
+        if not re.fullmatch(legal[name], text):
+            raise ValueError(f"its option {name} cannot be read")
 
 
 def _read_path(value: object) -> object:

@@ -19,6 +19,7 @@ from relay.settings.listing import as_text
         ("redis_url", "redis://localhost", "redis://localhost"),
         ("redis_url", "rediss://me:p%40w@queue:6380/3?ssl_cert_reqs=none", None),
         ("redis_url", "unix:///run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
+        ("redis_url", "rediss://queue?ssl_ca_certs=/etc/ca.pem&ssl_check_hostname=no&client_name=relay", None),
         ("sites", " a.example , www.b.example,a.example,", "a.example,b.example"),
         ("sites", "*", "*"),
         ("sites", "Example.com,example.org/blog", None),
@@ -61,6 +62,13 @@ def test_read(name: str, given: str, read: str | None) -> None:
         ("redis_url", "redis://", "names no host"),
         ("redis_url", "redis://queue/zero", "number of a database"),
         ("redis_url", "unix://", "names no socket"),
+        ("redis_url", "redis://queue?db=s3cret", "option db cannot be read"),
+        ("redis_url", "redis://queue?s3cret=1", "none of db, client_name"),
+        ("redis_url", "redis://queue?socket_timeout=1", "none of db, client_name"),
+        ("redis_url", "redis://queue?s3cret", "no list of options"),
+        ("redis_url", "redis://queue?ssl_cert_reqs=none", "ssl_cert_reqs goes with rediss:// only"),
+        ("redis_url", "rediss://queue?ssl_cert_reqs=s3cret", "option ssl_cert_reqs cannot be read"),
+        ("redis_url", "redis://queue#s3cret", "written %23"),
         ("data", " ", "names no folder"),
         ("sites", "*,a.example", "stands alone"),
         ("sites", ",", "names no site"),
@@ -98,6 +106,7 @@ def test_refused(name: str, given: object, words: str | None) -> None:
     (fault,) = caught.value.faults
     assert words in fault
     assert "; right would be " in fault
+    assert "s3cret" not in fault
     assert "\n" not in fault
     assert len(fault) < 300
 
