@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -109,19 +111,28 @@ async def until_ready(url: str) -> None:
     raise SystemExit("the relay did not start within 30 s")
 
 
-async def measure(rate: float, seconds: float, port: int) -> dict[str, object]:
-    """One run: the sink, the relay before it, the events through it, the same straight."""
+@contextlib.asynccontextmanager
+async def sink_on(port: int) -> AsyncIterator[Sink]:
+    """A server in Plausible's place that answers at once and notes when each event came."""
     sink = Sink()
     app = web.Application()
     app.router.add_post("/api/event", sink.event)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port + 1).start()
-    door, straight = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield sink
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def relay_on(port: int, upstream: str) -> AsyncIterator[int]:
+    """A whole relay with a data folder of its own, ready; its supervisor's process id."""
     with tempfile.TemporaryDirectory() as data:
         environ = {name: text for name, text in os.environ.items() if not name.startswith("RELAY_")} | {
             "RELAY_LISTEN": f"127.0.0.1:{port}",
-            "RELAY_UPSTREAM": straight,
+            "RELAY_UPSTREAM": upstream,
             "RELAY_SITES": "*",
             "RELAY_DATA": data,
             "RELAY_LOG_LEVEL": "error",
@@ -130,16 +141,22 @@ async def measure(rate: float, seconds: float, port: int) -> dict[str, object]:
             sys.executable, "-m", "relay", "up", env=environ, stdout=asyncio.subprocess.DEVNULL
         )
         try:
-            await until_ready(door)
-            await post_at_rate(door, "warm", rate, 2)
-            acknowledged_s, took_s = await post_at_rate(door, "relay", rate, seconds)
-            await asyncio.sleep(1)
-            _, straight_s = await post_at_rate(straight, "straight", rate, seconds)
-            idle = await idle_cost(up.pid)
+            await until_ready(f"http://127.0.0.1:{port}")
+            yield up.pid
         finally:
             up.terminate()
             await up.wait()
-            await runner.cleanup()
+
+
+async def measure(rate: float, seconds: float, port: int) -> dict[str, object]:
+    """One run: the sink, the relay before it, the events through it, the same straight."""
+    door, straight = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"
+    async with sink_on(port + 1) as sink, relay_on(port, straight) as up_pid:
+        await post_at_rate(door, "warm", rate, 2)
+        acknowledged_s, took_s = await post_at_rate(door, "relay", rate, seconds)
+        await asyncio.sleep(1)
+        _, straight_s = await post_at_rate(straight, "straight", rate, seconds)
+        idle = await idle_cost(up_pid)
     arrival_s = [max(0.0, sink.arrived_s[name] - at_s) for name, at_s in acknowledged_s.items()]
     return {
         "rate": rate,

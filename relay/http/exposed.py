@@ -6,8 +6,9 @@ a person or anything that a sender can choose freely.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -16,6 +17,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from relay.http.watch import Watch
+from relay.rules.drops import DropCause
+from relay.rules.judge import DeadReason
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +53,13 @@ class RelayCollector(Collector):
         dropped = CounterMetricFamily(
             "relay_dropped", "Events that Plausible dropped, by probable cause.", labels=["cause"]
         )
-        for cause, n in seen.reasons("dropped").items():
+        for cause, n in _from_zero(DropCause, seen.reasons("dropped")).items():
             dropped.add_metric([cause], n)
         yield dropped
         dead = GaugeMetricFamily(
             "relay_dead", "Events given up and not sent again since, by reason.", labels=["reason"]
         )
-        for reason, n in seen.reasons("dead").items():
+        for reason, n in _from_zero(DeadReason, seen.reasons("dead")).items():
             dead.add_metric([reason], n)
         yield dead
         repeated = CounterMetricFamily("relay_repeated", "Events that are known to have been sent twice.")
@@ -90,6 +93,11 @@ class Exposed:
         """The metrics, at most a quarter of a second old."""
         await self.watch.refresh()
         return web.Response(body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _from_zero(known: type[StrEnum], counted: Mapping[str, int]) -> dict[str, int]:
+    """Every known label from 0 on: Prometheus sees no rise in a series that begins with its first occurrence."""
+    return {str(label): 0 for label in known} | dict(counted)
 
 
 def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:

@@ -85,11 +85,3 @@ async def look(redis: Redis, partitions: int) -> Look:
         },
         refused={reason.decode(): int(n) for reason, n in refused.items()},
     )
-
-
-async def pending_events(redis: Redis, partitions: int) -> int:
-    """How many accepted events have no outcome yet."""
-    pipe = redis.pipeline(transaction=False)
-    for p in range(partitions):
-        pipe.xlen(keys.events(p))
-    return int(sum(await pipe.execute()))

@@ -113,6 +113,7 @@ async def test_metrics_agree_with_the_ledger(door: Door) -> None:
     assert found["relay_accepted_total"] == 12
     assert found["relay_delivered_total"] == 2
     assert found["relay_dropped_total{bot}"] == 2
+    assert found["relay_dropped_total{no_session}"] == found["relay_dead{too_large}"] == 0, "labels begin at 0"
     assert found["relay_dead{exhausted}"] == 2
     assert (found["relay_pending"], found["relay_dead_letters"], found["relay_failing"]) == (6, 2, 0)
     assert (found["relay_ready"], found["relay_workers"], found["relay_repeated_total"]) == (1, 0, 0)
