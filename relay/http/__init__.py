@@ -1,11 +1,12 @@
 """The door: the HTTP endpoint that accepts events and keeps them before it says so.
 
-app       the application put together, and the process that serves it
-events    POST /api/event: parse, admit, keep, answer
-cors      Plausible's CORS headers, on every answer
-watch     what the door knows of its queue: readiness, backlog, what the workers tell
-health    GET /health/live and /health/ready
-exposed   GET /metrics
+app          the application put together, and the process that serves it
+connections  a sender's connection: what is no HTTP, and heads that never end
+events       POST /api/event: parse, admit, keep, answer
+cors         Plausible's CORS headers, on every answer
+watch        what the door knows of its queue: readiness, backlog, what the workers tell
+health       GET /health/live and /health/ready
+exposed      GET /metrics
 """
 
 from relay.http.app import serve_door

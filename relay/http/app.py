@@ -14,6 +14,7 @@ from typing import Any, Final
 from aiohttp import HttpVersion11, web
 from redis.asyncio import Redis
 
+from relay.http.connections import SERVER, DoorRunner, allow_many_connections
 from relay.http.cors import add_cors, preflight
 from relay.http.events import BODY_LIMIT_BYTES, Events, Policy
 from relay.http.exposed import Exposed
@@ -33,24 +34,22 @@ FAILED: Final = web.AppKey("failed", asyncio.Future[None])
 
 
 def build_door(settings: Settings) -> web.Application:
-    """The application. `settings.redis_url` must be set; nothing is connected before it starts.
-
-    Compressed bodies are not inflated: Plausible doesn't either, and a bomb stays as small as it came.
-    """
+    """The application. `settings.redis_url` must be set; nothing is connected before it starts."""
     assert settings.redis_url is not None  # noqa: S101 - `relay serve` refuses to start without
     redis = connect(settings.redis_url)
     committer = Committer(redis, settings.partitions)
     watch = Watch(redis, committer, settings.partitions, settings.max_backlog)
     policy = Policy(settings.validation, parse_sites(settings.sites), settings.trusted_proxies)
     events, health, exposed = Events(policy, committer, watch), Health(watch), Exposed(watch)
-    app = web.Application(client_max_size=BODY_LIMIT_BYTES, handler_args={"auto_decompress": False})
+    app = web.Application(client_max_size=BODY_LIMIT_BYTES)
     app[WATCH] = watch
     app.router.add_post("/api/event", events.post, expect_handler=_go_on)
     app.router.add_route("OPTIONS", "/api/event", preflight)
     app.router.add_route("*", "/api/event", _not_found, expect_handler=_go_on)
-    app.router.add_get("/health/live", health.live)
-    app.router.add_get("/health/ready", health.ready)
-    app.router.add_get("/metrics", exposed.get)
+    for path, told in (("/health/live", health.live), ("/health/ready", health.ready), ("/metrics", exposed.get)):
+        app.router.add_get(path, told, expect_handler=_go_on)
+        app.router.add_route("*", path, _only_read, expect_handler=_go_on)
+    app.router.add_route("*", "/{anything:.*}", _not_found, expect_handler=_go_on)
     app.on_response_prepare.append(add_cors)
     app.on_response_prepare.append(_name_us)
     app.on_response_prepare.append(_close_when_draining)
@@ -67,7 +66,8 @@ async def serve_door(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     app = build_door(settings)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, keepalive_timeout=75.0)
+    runner = DoorRunner(app, app[WATCH].refused, shutdown_timeout=SHUTDOWN_S)
+    allow_many_connections()
     await runner.setup()
     stop: asyncio.Future[Any] = asyncio.create_task(stopping.wait())
     try:
@@ -97,9 +97,12 @@ async def _not_found(_: web.Request) -> web.Response:
     raise web.HTTPNotFound
 
 
+async def _only_read(request: web.Request) -> web.Response:
+    raise web.HTTPMethodNotAllowed(request.method, ("GET", "HEAD"))
+
+
 async def _name_us(_: web.Request, response: web.StreamResponse) -> None:
-    """Whoever asks learns what answers, and not which versions it runs on."""
-    response.headers["Server"] = "plausible-relay"
+    response.headers["Server"] = SERVER
 
 
 async def _close_when_draining(request: web.Request, response: web.StreamResponse) -> None:

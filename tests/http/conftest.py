@@ -1,15 +1,17 @@
 """What the tests of the door share: doors that are opened on a real Redis with the settings that a test names."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 from redis.asyncio import Redis
 
 from relay.http.app import build_door
 from relay.queue.connection import connect
 from relay.settings import load_settings
-from tests.http.door import Door, until_ready
+from tests.http.door import Door, DoorServer, until_ready
 
 OpenDoor = Callable[..., Awaitable[Door]]
 
@@ -23,7 +25,8 @@ async def open_door(aiohttp_client: AiohttpClient, request: pytest.FixtureReques
         url = options.get("redis_url") or request.getfixturevalue("redis_url")
         settings = load_settings({"sites": "*", "redis_url": url} | options, {})
         clients.append(connect(url))
-        return Door(await aiohttp_client(build_door(settings)), clients[-1])
+        client: TestClient[Any, Any] = await aiohttp_client(DoorServer(build_door(settings)))
+        return Door(client, clients[-1])
 
     yield go
     for client in clients:

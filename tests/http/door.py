@@ -11,9 +11,11 @@ from typing import Any, Self
 
 import orjson
 from aiohttp import ClientResponse, web
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from redis.asyncio import Redis
 
+from relay.http.app import WATCH
+from relay.http.connections import DoorRunner
 from relay.queue import keys
 from relay.queue.stored import StoredEvent, unpack
 
@@ -163,6 +165,15 @@ class Door:
     async def kept(self) -> list[StoredEvent]:
         """Every pending event, in the order of arrival."""
         return await kept_in(self.redis)
+
+
+class DoorServer(TestServer):
+    """Serves a door's application as `relay serve` does, on a free port."""
+
+    __test__ = False
+
+    async def _make_runner(self, **options: Any) -> web.BaseRunner:
+        return DoorRunner(self.app, self.app[WATCH].refused, **options)
 
 
 def has_cors(answer: ClientResponse) -> bool:

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.http.door import Door, body, chunks, padded, request
+from relay.http.app import WATCH
+from tests.http.door import Door, body, chunks, errors, padded, request
 
 EVENT = request(body())
 
@@ -75,13 +76,37 @@ async def test_a_request_cut_at_every_byte(door: Door) -> None:
     ],
     ids=lambda broken: repr(broken[:60]),
 )
-async def test_what_is_no_http_gets_400(door: Door, broken: bytes) -> None:
-    """A request that cannot be read is answered and its connection closed; it is no failure of the door."""
+async def test_what_is_no_http_gets_400(door: Door, broken: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """It is answered as every refusal, in words that a browser may read, counted, and no failure in the log."""
+    before = door.app[WATCH].refused.total()
     async with await door.connection() as socket:
-        assert (await socket.ask(broken)).status == 400
+        answer = await socket.ask(broken)
+        assert (answer.status, answer.has_cors) == (400, True)
+        assert errors(answer.content)["request"]
         assert await socket.is_closed()
+    assert door.app[WATCH].refused.total() == before + 1
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
     assert (await door.post()).status == 202
     assert len(await door.kept()) == 1
+
+
+@pytest.mark.parametrize("path", [b"/api/event", b"/health/live", b"/nowhere"])
+async def test_an_expectation_that_is_no_text(door: Door, path: bytes) -> None:
+    """An `Expect` header of any bytes is no failure of the door, on no path."""
+    answer = await door.converse(request(body(), b"Expect: \xff", line=b"POST %b HTTP/1.1" % path))
+    assert answer.status in {202, 404, 405}
+
+
+async def test_a_head_that_stalls_is_cut_off(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection has seconds to bring a whole head, also its second; one that waits between requests is kept."""
+    monkeypatch.setattr("relay.http.connections.HEAD_WITHIN_S", 0.2)
+    async with await door.connection() as silent, await door.connection() as slow, await door.connection() as kept:
+        assert (await kept.ask(EVENT)).status == 202
+        assert (await slow.ask(EVENT)).status == 202
+        await slow.send(EVENT[:40])
+        assert await silent.is_closed()
+        assert await slow.is_closed()
+        assert (await kept.ask(EVENT)).status == 202
 
 
 async def test_an_upgrade_is_not_taken(door: Door) -> None:

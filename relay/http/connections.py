@@ -1,0 +1,131 @@
+"""One connection of a sender, below requests: what is no HTTP is told so, and a head that never ends is cut off.
+
+aiohttp parses; here is only what it leaves out: a limit for heads that stall, and answers to what it cannot read
+that a browser may read and that quote nobody's headers into the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+from collections import Counter
+from functools import partial
+from typing import Any, Final, cast
+
+import orjson
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from relay.http.cors import ANY_ANSWER
+
+log = logging.getLogger(__name__)
+
+HEAD_WITHIN_S = 10.0  # from the first byte of a head to its end; a new connection has as long for its first request
+KEPT_S = 75.0  # idle; longer than the 60 s of the load balancers before it, who must not write into a closing one
+OPEN_FILES: Final = 65_536
+SERVER: Final = "plausible-relay"  # whoever asks learns what answers, and not which versions it runs on
+
+
+class SenderConnection(RequestHandler):
+    """aiohttp's connection with those limits. `refused` counts, by reason, what ends here."""
+
+    __slots__ = ("_head_limit", "_refused")
+
+    def __init__(self, manager: web.Server, *, refused: Counter[str], **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._refused = refused
+        self._head_limit: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio: a sender has connected."""
+        super().connection_made(transport)
+        self._await_head(begun=False)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Asyncio: it is gone."""
+        self._head_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Asyncio: bytes of a head or of a body."""
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count > before:
+            self._head_came()
+        elif self._waiter is not None:  # no request is in hand, so these are bytes of a head
+            self._await_head(begun=True)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """aiohttp: answer a request that could not be read, or whose handler failed; the connection ends with it."""
+        if status >= 500:  # noqa: PLR2004 - a failure of ours, told as aiohttp tells it
+            answer = super().handle_error(request, status, exc, message)
+        else:
+            self._refused["malformed"] += 1
+            log.debug("a request is no HTTP: %s", type(exc).__name__)
+            if request.writer.output_size > 0:
+                raise ConnectionError("an answer has begun")
+            why = (message or "").strip().partition("\n")[0].rstrip(":. ")
+            told = {"errors": {"request": [f"this is no HTTP request that can be read: {why or 'it is malformed'}"]}}
+            answer = web.Response(status=status, body=orjson.dumps(told), content_type="application/json")
+            answer.force_close()
+        answer.headers.update(ANY_ANSWER | {"Server": SERVER})
+        return answer
+
+    def _await_head(self, *, begun: bool) -> None:
+        """Start the limit, unless it runs."""
+        if self._head_limit is None or not begun:
+            self._head_limit = asyncio.get_running_loop().call_later(HEAD_WITHIN_S, self._cut_off)
+
+    def _head_came(self) -> None:
+        if self._head_limit is not None:
+            self._head_limit.cancel()
+            self._head_limit = None
+
+    def _cut_off(self) -> None:
+        """No answer: a browser opens connections in advance, and would take one for that of its next request."""
+        self._head_limit = None
+        if self._request_count == 0 or self._waiter is not None:
+            self.force_close()
+
+
+class DoorRunner(web.AppRunner):
+    """Runs the door's application on connections of the kind above.
+
+    Compressed bodies are not inflated: Plausible doesn't either, and a bomb stays as small as it came.
+    """
+
+    def __init__(self, app: web.Application, refused: Counter[str], **options: Any) -> None:
+        super().__init__(app, access_log=None, **options)
+        self._refused = refused
+
+    @property
+    def server(self) -> web.Server | None:
+        """What a site calls for each new connection."""
+        server = super().server
+        if server is None:
+            return None
+        new_connection = partial(
+            SenderConnection,
+            server,
+            refused=self._refused,
+            loop=asyncio.get_running_loop(),
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=KEPT_S,
+        )
+        return cast("web.Server", new_connection)  # of a server, sites use this alone
+
+
+def allow_many_connections() -> None:
+    """Take as many file handles as the system allows: its first limit, often 1,024, is one burst of idle senders."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
