@@ -180,14 +180,14 @@ class Dispatcher:
             case Delivered():
                 if len(self._sites_seen) < SITES_KNOWN:
                     self._sites_seen.add(entry.event.site)
-                outcome = Outcome("delivered", entry.id)
+                outcome = Outcome("delivered", entry.id, tally=entry.event.tally)
             case Dropped(cause):
                 log.info("Plausible dropped an event of %s, probably: %s", entry.event.site, cause)
-                outcome = Outcome("dropped", entry.id, cause.encode())
+                outcome = Outcome("dropped", entry.id, cause.encode(), entry.event.tally)
             case Dead(reason, detail):
                 log.warning("an event of %s is dead: %s (%s)", entry.event.site, reason, detail)
                 note = dead_note(reason, detail, entry.attempts + sent, entry.first_failed_ms)
-                outcome = Outcome("dead", entry.id, note)
+                outcome = Outcome("dead", entry.id, note, entry.event.tally)
             case _:
                 assert_never(verdict)
         if sent:

@@ -19,6 +19,7 @@ from relay.queue import keys
 from relay.queue.committing import Committer
 from relay.queue.connection import AWAY, Durability, ServerPromise, describe, server_promise, settle_form
 from relay.queue.ledger import Look, look
+from relay.queue.server import FULL_SHARE, memory_share
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ class Watch:
     trouble: str = "the queue was not reached yet"
     promise: ServerPromise = UNKNOWN_PROMISE
     seen: Look | None = None
+    memory: float = 0.0
+    """Share of the server's maxmemory that is used, 0 if it has none."""
     refused: Counter[str] = field(default_factory=Counter)
     """Refusals of this process, by reason, since its start."""
     _reported: Counter[str] = field(default_factory=Counter)
@@ -48,7 +51,7 @@ class Watch:
     _begun: bool = False
 
     async def run(self) -> None:
-        """Look until cancelled. Raises PartitionsDifferError, nothing else."""
+        """Look until cancelled. Raises UnfitServerError, nothing else."""
         while True:
             await self.refresh(0.0)
             await asyncio.sleep(EVERY_S)
@@ -73,6 +76,7 @@ class Watch:
             self._begun = True
         await self.redis.set(keys.PULSE, str(time.time_ns() // 1_000_000))  # fails when Redis can't write
         self.promise = await server_promise(self.redis)
+        self.memory = await memory_share(self.redis)
         self.committer.written.clear()
         self.seen = await look(self.redis, self.partitions)
         for partition, pending in self.seen.backlog.items():
@@ -107,11 +111,15 @@ class Watch:
         """Pending events, as far as this door knows."""
         return sum(self.committer.backlog.values())
 
+    @property
+    def _over(self) -> bool:
+        return self.pending >= self.max_backlog or self.memory >= FULL_SHARE
+
     async def is_full(self) -> bool:
-        """Whether the backlog limit is reached; looks again before it says so."""
-        if self.pending >= self.max_backlog:
+        """Whether the backlog limit or that of the server's memory is reached; looks again before it says so."""
+        if self._over:
             await self.refresh()
-        return self.pending >= self.max_backlog
+        return self._over
 
     def unready(self) -> list[str]:
         """Why the door can't keep its promise now; empty if it can."""
@@ -122,6 +130,10 @@ class Watch:
             why.append(f"queue: {self.trouble}")
         elif self.pending >= self.max_backlog:
             why.append(f"backlog: {self.pending} pending events, the limit is {self.max_backlog}")
+        elif self.memory >= FULL_SHARE:
+            why.append(
+                f"memory: the queue's server has used {self.memory:.0%} of its maxmemory, {FULL_SHARE:.0%} is full"
+            )
         return why
 
     def upstreams(self) -> list[dict[str, Any]]:

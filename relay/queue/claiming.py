@@ -38,11 +38,15 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One line for `settle`: verb delivered, dropped, dead or again, the entry's id, and the note for it."""
+    """One line for `settle`: verb delivered, dropped, dead or again, the entry's id, and the note for it.
+
+    `tally` is the event's own, or empty if the event cannot be read.
+    """
 
     verb: str
     entry_id: bytes
     note: bytes = b""
+    tally: tuple[str, str] = ("", "")
 
 
 async def read_after(redis: Redis, partition: int, after: bytes, count: int) -> list[RawEntry]:
@@ -80,7 +84,13 @@ async def _settle(redis: Redis, outcomes: Mapping[int, Sequence[Outcome]], *, ag
     script = redis.register_script(keys.SETTLE)
     pipe = redis.pipeline(transaction=False)
     for partition, lines in outcomes.items():
-        touched = (keys.events(partition), keys.retry(partition), keys.ledger(partition), keys.dead(partition))
-        args: list[Any] = [part for line in lines for part in (line.verb, line.entry_id, line.note)]
+        touched = (
+            keys.events(partition),
+            keys.retry(partition),
+            keys.ledger(partition),
+            keys.dead(partition),
+            keys.tally(partition),
+        )
+        args: list[Any] = [part for line in lines for part in (line.verb, line.entry_id, line.note, *line.tally)]
         pipe.evalsha(script.sha, len(touched), *touched, "1" if again else "0", *args)
     return sum(await pipe.execute())

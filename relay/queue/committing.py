@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,11 +31,20 @@ class UnavailableError(Exception):
     """The events are not known to be kept: the sender shall try again. The text says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """An event as it is written."""
+
+    partition: int
+    tally: tuple[str, str]
+    form: bytes
+
+
 @dataclass(slots=True)
 class _Waiter:
     """The events of one request, packed, and who waits for them."""
 
-    packed: list[tuple[int, bytes]]
+    packed: list[_Packed]
     done: asyncio.Future[None]
 
 
@@ -55,7 +65,7 @@ class Committer:
 
     async def put(self, events: Sequence[StoredEvent]) -> None:
         """Keep the events; returns when they are durable, raises UnavailableError when that is not certain."""
-        packed = [(partition_of(event, self.partitions), pack(event)) for event in events]
+        packed = [_Packed(partition_of(event, self.partitions), event.tally, pack(event)) for event in events]
         waiter = _Waiter(packed, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
         self._wake.set()
@@ -87,7 +97,7 @@ class Committer:
         taken = events = size = 0
         for waiter in self._waiting:
             events += len(waiter.packed)
-            size += sum(len(form) for _, form in waiter.packed)
+            size += sum(len(event.form) for event in waiter.packed)
             if taken and (events > EVENTS_A_WRITE or size > BYTES_A_WRITE):
                 break
             taken += 1
@@ -102,18 +112,13 @@ class Committer:
         return waiting
 
     async def _write(self, batch: list[_Waiter]) -> None:
-        by_partition: dict[int, list[bytes]] = {}
+        by_partition: dict[int, list[_Packed]] = {}
         for waiter in batch:
-            for partition, form in waiter.packed:
-                by_partition.setdefault(partition, []).append(form)
+            for event in waiter.packed:
+                by_partition.setdefault(event.partition, []).append(event)
         connection = await self._connected()
         await connection.send_packed_command(
-            [
-                hiredis.pack_command(
-                    (b"EVALSHA", self._put_sha, 2, keys.events(partition), keys.ledger(partition), *forms)  # type: ignore[arg-type] # its stub knows tuples of one only
-                )
-                for partition, forms in by_partition.items()
-            ],
+            [self._command(partition, events) for partition, events in by_partition.items()],
             check_health=False,
         )
         failed: dict[int, str] = {}
@@ -127,6 +132,16 @@ class Committer:
         if failed:  # also an unknown script after a failover: a new connection loads it again
             await self._disconnect()
         _answer(batch, failed)
+
+    def _command(self, partition: int, events: list[_Packed]) -> bytes:
+        """One call of PUT, ready to send."""
+        tallies = Counter(event.tally for event in events)
+        counted = [part for (hour, site), n in tallies.items() for part in (hour, site, n)]
+        touched = (keys.events(partition), keys.ledger(partition), keys.tally(partition))
+        forms = [event.form for event in events]
+        words = (b"EVALSHA", self._put_sha, len(touched), *touched, len(tallies), *counted, *forms)
+        packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
+        return packed
 
     async def _connected(self) -> Connection:
         if self._connection is None:
@@ -157,7 +172,7 @@ async def _reply(connection: Connection) -> Any:
 def _answer(batch: list[_Waiter], failed: dict[int, str]) -> None:
     """Tell each request how its own partitions fared."""
     for waiter in batch:
-        reasons = [failed[partition] for partition, _ in waiter.packed if partition in failed]
+        reasons = [failed[event.partition] for event in waiter.packed if event.partition in failed]
         if reasons:
             _fail([waiter], f"the queue did not take it: {reasons[0]}")
         elif not waiter.done.done():  # a client that went away cancels its own wait only

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from relay.queue import keys
+from relay.queue.server import UnfitServerError, refuse_unfit
 
 AWAY = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
 """What is raised while the server is away, frozen or starting: worth trying again."""
@@ -25,7 +26,7 @@ _ASKED = ("appendfsync", "maxmemory-policy", "maxmemory")
 SOCKET_TIMEOUT_S = 5.0  # longer than the longest blocking read (1 s)
 
 
-class PartitionsDifferError(RuntimeError):
+class PartitionsDifferError(UnfitServerError):
     """The data set was begun with another number of partitions."""
 
 
@@ -132,9 +133,15 @@ async def server_promise(redis: Redis) -> ServerPromise:
 
 
 async def settle_form(redis: Redis, partitions: int) -> None:
-    """Write down the number of partitions at the first start, and refuse another one afterwards."""
-    await redis.hsetnx(keys.FORM, "partitions", str(partitions))  # type: ignore[misc] # redis-py types both worlds
-    kept = int(await redis.hget(keys.FORM, "partitions") or 0)  # type: ignore[misc]
+    """Write down the number of partitions at the first start, and refuse another one afterwards.
+
+    Refuses a server that is unfit, too. Later starts write nothing, so they go well on a full server.
+    """
+    await refuse_unfit(redis)
+    kept = await kept_partitions(redis)
+    if kept is None:
+        await redis.hsetnx(keys.FORM, "partitions", str(partitions))  # type: ignore[misc] # redis-py types both worlds
+        kept = await kept_partitions(redis)
     if kept != partitions:
         raise PartitionsDifferError(
             f"this data set was begun with {kept} partitions, and RELAY_PARTITIONS is {partitions}: "

@@ -41,6 +41,11 @@ class DeadLetter:
         """Its id in the stream of dead letters."""
         return self.name.partition(":")[2]
 
+    @property
+    def tally(self) -> tuple[str, str]:
+        """Where the event is counted beside the ledger; empty if it cannot be read."""
+        return ("", "") if self.event is None else self.event.tally
+
 
 @dataclass(frozen=True, slots=True)
 class Which:
@@ -94,16 +99,18 @@ async def find(redis: Redis, partitions: int, which: Which) -> AsyncIterator[Dea
 async def retry(redis: Redis, partitions: int, which: Which) -> int:
     """Put the letters that are meant back into the queue, behind what waits there; returns how many."""
     moved = 0
-    async for partition, ids in _chunks(redis, partitions, which):
-        touched = (keys.events(partition), keys.ledger(partition), keys.dead(partition))
-        moved += await redis.eval(keys.REDRIVE, len(touched), *touched, *ids)  # type: ignore[misc]
+    async for partition, chunk in _chunks(redis, partitions, which):
+        touched = (keys.events(partition), keys.ledger(partition), keys.dead(partition), keys.tally(partition))
+        args = [part for letter in chunk for part in (letter.entry_id, *letter.tally)]
+        moved += await redis.eval(keys.REDRIVE, len(touched), *touched, *args)  # type: ignore[misc]
     return moved
 
 
 async def purge(redis: Redis, partitions: int, which: Which) -> int:
     """Remove the letters that are meant for good; returns how many. The ledger goes on counting them as dead."""
     gone = 0
-    async for partition, ids in _chunks(redis, partitions, which):
+    async for partition, chunk in _chunks(redis, partitions, which):
+        ids = [letter.entry_id for letter in chunk]
         gone += await redis.eval(keys.PURGE, 2, keys.ledger(partition), keys.dead(partition), *ids)  # type: ignore[misc]
     return gone
 
@@ -129,18 +136,18 @@ async def _named(redis: Redis, names: frozenset[str]) -> AsyncIterator[DeadLette
                 yield _letter(int(found[1]), entry_id, fields)
 
 
-async def _chunks(redis: Redis, partitions: int, which: Which) -> AsyncIterator[tuple[int, list[str]]]:
-    """Ids of the letters that are meant, at most CHUNK of one partition at a time."""
-    ids: list[str] = []
+async def _chunks(redis: Redis, partitions: int, which: Which) -> AsyncIterator[tuple[int, list[DeadLetter]]]:
+    """The letters that are meant, at most CHUNK of one partition at a time."""
+    chunk: list[DeadLetter] = []
     at = 0
     async for letter in find(redis, partitions, which):
-        if ids and (letter.partition != at or len(ids) == CHUNK):
-            yield at, ids
-            ids = []
+        if chunk and (letter.partition != at or len(chunk) == CHUNK):
+            yield at, chunk
+            chunk = []
         at = letter.partition
-        ids.append(letter.entry_id)
-    if ids:
-        yield at, ids
+        chunk.append(letter)
+    if chunk:
+        yield at, chunk
 
 
 async def _last_id(redis: Redis, partition: int) -> bytes:

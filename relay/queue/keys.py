@@ -1,7 +1,8 @@
 """Every Redis key and every Lua script of the queue, and nothing that runs them.
 
 All keys of a partition share the hash tag `{p}`, so each script touches one slot. Events never expire:
-XDEL in `SETTLE` is the only way out of a stream.
+XDEL in `SETTLE` is the only way out of a stream. Scripts that free memory, and those that keep the workers
+going, run above `maxmemory` too (`allow-oom`, Redis 7); `PUT` alone does not, so that a full queue can empty itself.
 """
 
 from __future__ import annotations
@@ -41,20 +42,54 @@ def dead(partition: int) -> str:
     return f"relay:{{{partition}}}:dead"
 
 
-# KEYS events, ledger. ARGV one stored event each. → length of the stream.
-PUT: Final = """
-for i = 1, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
-redis.call('HINCRBY', KEYS[2], 'accepted', #ARGV)
-return redis.call('XLEN', KEYS[1])
+def tally(partition: int, hour: int | str = "") -> str:
+    """Hash: `<verb> <site>` → how many events accepted in that hour (Unix time / 3,600). Without hour: the prefix."""
+    return f"relay:{{{partition}}}:tally:{hour}"
+
+
+TALLY_KEPT_S: Final = 40 * 86_400  # a month and some days; the ledger itself is kept for ever
+TALLY_FIELDS: Final = 4_000  # of one hour and partition: with RELAY_SITES=* any sender can make up sites
+OTHER_SITES: Final = "*"  # the tally of the sites beyond that
+
+# Adds n to the tally of an event's hour and site. Outcomes go where `accepted` went, so that each hour balances.
+_TALLY: Final = f"""
+local function tally(prefix, hour, verb, site, n)
+  if hour == '' then return end
+  local key = prefix .. hour
+  if redis.call('HEXISTS', key, 'accepted ' .. site) == 0 then
+    local size = redis.call('HLEN', key)
+    if verb ~= 'accepted' and size == 0 then return end
+    if verb ~= 'accepted' or size >= {TALLY_FIELDS} then site = '{OTHER_SITES}' end
+  end
+  local sum = redis.call('HINCRBY', key, verb .. ' ' .. site, n)
+  if sum == n then redis.call('EXPIRE', key, {TALLY_KEPT_S}) end
+end
 """
 
-# KEYS events, retry, ledger, dead. ARGV: '1' if this call may be a repeat of one whose answer was lost,
-# then triples verb, id, note: delivered|- , dropped|cause, dead|JSON with a "reason", again|JSON.
+# KEYS events, ledger, prefix of tallies. ARGV how many tallies, as many triples hour, site, count; then one stored
+# event each. → length of the stream.
+PUT: Final = (
+    "#!lua"
+    + _TALLY
+    + """
+local first = 2 + 3 * ARGV[1]
+for i = first, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
+redis.call('HINCRBY', KEYS[2], 'accepted', #ARGV - first + 1)
+for i = 2, first - 1, 3 do tally(KEYS[3], ARGV[i], 'accepted', ARGV[i + 1], tonumber(ARGV[i + 2])) end
+return redis.call('XLEN', KEYS[1])
+"""
+)
+
+# KEYS events, retry, ledger, dead, prefix of tallies. ARGV: '1' if this call may be a repeat of one whose answer was
+# lost, then verb, id, note, hour, site for each: delivered|- , dropped|cause, dead|JSON with a "reason", again|JSON.
 # Facts need no lease: whoever knows an outcome may say it, and XDEL lets only the first one count.
 # → how many outcomes found their entry gone (the event had been sent by another worker, too).
-SETTLE: Final = """
+SETTLE: Final = (
+    "#!lua flags=allow-oom"
+    + _TALLY
+    + """
 local again, repeats = ARGV[1] == '1', 0
-for i = 2, #ARGV, 3 do
+for i = 2, #ARGV, 5 do
   local verb, id, note = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if verb == 'again' then
     if #redis.call('XRANGE', KEYS[1], id, id) > 0 then redis.call('HSET', KEYS[2], id, note) end
@@ -63,6 +98,7 @@ for i = 2, #ARGV, 3 do
     if redis.call('XDEL', KEYS[1], id) == 1 then
       redis.call('HDEL', KEYS[2], id)
       redis.call('HINCRBY', KEYS[3], verb, 1)
+      tally(KEYS[5], ARGV[i + 3], verb, ARGV[i + 4], 1)
       if verb == 'dropped' then redis.call('HINCRBY', KEYS[3], 'dropped:' .. note, 1) end
       if verb == 'dead' then
         redis.call('HINCRBY', KEYS[3], 'dead:' .. cjson.decode(note)['reason'], 1)
@@ -76,10 +112,11 @@ for i = 2, #ARGV, 3 do
 end
 return repeats
 """
+)
 
 # KEYS workers, states. ARGV worker, state, live_ms. By the server's clock, as hosts' clocks differ.
 # → how many workers had a heartbeat within live_ms.
-HEARTBEAT: Final = """
+HEARTBEAT: Final = """#!lua flags=allow-oom
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[1], now_ms, ARGV[1])
@@ -87,34 +124,44 @@ redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 return redis.call('ZCOUNT', KEYS[1], now_ms - ARGV[3], '+inf')
 """
 
+# KEYS owner. ARGV token, ttl_ms. → 1 if the partition had no owner and is ours now.
+TAKE: Final = """#!lua flags=allow-oom
+return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
+"""
+
 # KEYS owner. ARGV token, ttl_ms. → 1 if the lease is still ours and was prolonged.
-RENEW: Final = """
+RENEW: Final = """#!lua flags=allow-oom
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0
 """
 
 # KEYS owner. ARGV token. → 1 if it was ours and is free now.
-RELEASE: Final = """
+RELEASE: Final = """#!lua flags=allow-oom
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
 
 # KEYS events, retry, ledger, dead, owner. → one consistent look at a partition.
-LOOK: Final = """
+LOOK: Final = """#!lua flags=no-writes
 local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
 return {redis.call('HGETALL', KEYS[3]), redis.call('XLEN', KEYS[1]), first and first[1] or '',
         redis.call('HLEN', KEYS[2]), redis.call('XLEN', KEYS[4]), redis.call('GET', KEYS[5]) or '',
         redis.call('TIME')}
 """
 
-# KEYS events, ledger, dead. ARGV ids of dead letters. → how many went back to the end of the stream.
-REDRIVE: Final = """
+# KEYS events, ledger, dead, prefix of tallies. ARGV id, hour, site of each dead letter.
+# → how many went back to the end of the stream.
+REDRIVE: Final = (
+    "#!lua flags=allow-oom"
+    + _TALLY
+    + """
 local moved = 0
-for i = 1, #ARGV do
+for i = 1, #ARGV, 3 do
   local letter = redis.call('XRANGE', KEYS[3], ARGV[i], ARGV[i])[1]
   if letter and redis.call('XDEL', KEYS[3], ARGV[i]) == 1 then
     redis.call('XADD', KEYS[1], '*', 'e', letter[2][2])
     redis.call('HINCRBY', KEYS[2], 'dead', -1)
+    tally(KEYS[4], ARGV[i + 1], 'dead', ARGV[i + 2], -1)
     redis.call('HINCRBY', KEYS[2], 'dead:' .. cjson.decode(letter[2][4])['reason'], -1)
     redis.call('HINCRBY', KEYS[2], 'redriven', 1)
     moved = moved + 1
@@ -122,16 +169,17 @@ for i = 1, #ARGV do
 end
 return moved
 """
+)
 
 # KEYS ledger, dead. ARGV ids of dead letters. → how many were removed for good; they stay counted as dead.
-PURGE: Final = """
+PURGE: Final = """#!lua flags=allow-oom
 local gone = redis.call('XDEL', KEYS[2], unpack(ARGV))
 if gone > 0 then redis.call('HINCRBY', KEYS[1], 'purged', gone) end
 return gone
 """
 
 # KEYS ledger, dead. ARGV oldest id to keep, most letters to keep. → how many were removed for good.
-RETAIN: Final = """
+RETAIN: Final = """#!lua flags=allow-oom
 local gone = redis.call('XTRIM', KEYS[2], 'MINID', ARGV[1]) + redis.call('XTRIM', KEYS[2], 'MAXLEN', ARGV[2])
 if gone > 0 then redis.call('HINCRBY', KEYS[1], 'purged', gone) end
 return gone

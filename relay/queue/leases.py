@@ -40,7 +40,7 @@ async def free_partitions(redis: Redis, partitions: Sequence[int]) -> list[int]:
 
 async def take(redis: Redis, worker: str, partition: int) -> bool:
     """Become the partition's owner if it has none."""
-    return bool(await redis.set(keys.owner(partition), worker, nx=True, px=TTL_MS))
+    return bool(await redis.eval(keys.TAKE, 1, keys.owner(partition), worker, str(TTL_MS)))  # type: ignore[misc]
 
 
 async def release(redis: Redis, worker: str, partition: int) -> None:

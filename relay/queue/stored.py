@@ -12,7 +12,10 @@ from zlib import crc32
 
 import orjson
 
+from relay.queue.keys import OTHER_SITES
+
 VERSION: Final = b"1"
+SITE_CHARACTERS: Final = 253  # the longest name in DNS; longer ones are made up, and not counted apart
 
 
 class UnreadableError(ValueError):
@@ -35,6 +38,12 @@ class StoredEvent:
     def visitor(self) -> tuple[bytes | None, str, str]:
         """Plausible's own idea of a visitor (contract section 5): User-Agent, address, site."""
         return self.user_agent, self.ip, self.site
+
+    @property
+    def tally(self) -> tuple[str, str]:
+        """Where the event is counted beside the ledger: hour of its acceptance (Unix time / 3,600), and site."""
+        site = self.site if len(self.site) <= SITE_CHARACTERS else OTHER_SITES
+        return str(self.accepted_ms // 3_600_000), site
 
 
 def partition_of(event: StoredEvent, partitions: int) -> int:

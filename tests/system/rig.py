@@ -118,6 +118,10 @@ class Relay:
                 return int(child)
         raise AssertionError(f"there is no {role}")
 
+    async def killed(self, role: str) -> None:
+        """Kill a child (SIGKILL) and wait for the one that takes its place."""
+        await self.restarted(role, signal.SIGKILL)
+
     async def restarted(self, role: str, number: signal.Signals) -> None:
         """Send the signal to a child and wait for the one that takes its place."""
         before = self.child(role)
