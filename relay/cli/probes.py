@@ -5,7 +5,6 @@ Nothing is written anywhere, no event is sent, and no password is printed.
 
 from dataclasses import dataclass
 from time import perf_counter
-from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from redis.exceptions import RedisError
@@ -14,6 +13,7 @@ from relay import __version__
 from relay.cli.target import running
 from relay.queue.connection import connect, server_promise
 from relay.settings import Settings
+from relay.settings.urls import where_of
 from relay.up.faults import StartError
 from relay.up.server_binary import find_server
 
@@ -35,17 +35,14 @@ async def ask_redis(settings: Settings) -> Finding:
     url = settings.redis_url or (run.redis_url if run else None)
     if url is None:
         return _embedded(settings)
-    parts = urlsplit(url)
-    where = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
+    where = where_of(url)
     try:
         async with connect(url, timeout_s=settings.connect_timeout_s, connections=2) as client:
             await client.ping()
             promise = await server_promise(client)
-    except (RedisError, OSError, TimeoutError, TypeError, ValueError) as error:
-        why = "the URL has an option that is unknown" if isinstance(error, TypeError) else _words(error)
-        return Finding(
-            "redis", ok=False, says=f"{where}: {why}; right would be a running Redis or Valkey in RELAY_REDIS_URL"
-        )
+    except (RedisError, OSError, TimeoutError, ValueError) as error:
+        says = f"{where}: {_words(error)}; right would be a running Redis or Valkey in RELAY_REDIS_URL"
+        return Finding("redis", ok=False, says=says)
     says = "; ".join([f"{where} answers, durability {promise.durability}", *promise.shortcomings])
     return Finding("redis", ok=not promise.evicts, says=says)
 

@@ -2,6 +2,7 @@
 
 keys        the names of all keys, and all Lua scripts
 connection  the client, and what the server really promises
+sockets     the kinds of connection, by Sentinel too
 server      is the server fit, and how full is its memory
 stored      the stored form of an event, and its partition
 committing  put: accepted events become durable (the door)

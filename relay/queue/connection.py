@@ -5,19 +5,20 @@ The client is built here and nowhere else; the durability that the server really
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from relay.queue import keys
 from relay.queue.server import UnfitServerError, refuse_unfit
+from relay.queue.sockets import KINDS, BySentinel, ReplicaError
+from relay.settings.urls import sentinel_of
 
 AWAY = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
 """What is raised while the server is away, frozen or starting: worth trying again."""
@@ -61,59 +62,20 @@ class ServerPromise:
         return found
 
 
-class _Cancellable(AbstractConnection):
-    """A connection on which a cancelled task ends.
-
-    redis-py writes within `asyncio.wait_for`, and that of Python 3.11 loses a cancellation that comes just when the
-    write ends (python/cpython#86296): the task then goes on for ever. `asyncio.timeout` loses none.
-    """
-
-    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's own form
-        """Write a command; redis-py's own write, without a time limit of its own, within ours."""
-        if not self.is_connected:
-            await self.connect()  # type: ignore[no-untyped-call]
-        elif check_health:
-            await self.check_health()  # type: ignore[no-untyped-call]
-        limit_s, self.socket_timeout = self.socket_timeout, None
-        try:
-            async with asyncio.timeout(limit_s):
-                await super().send_packed_command(command, check_health=False)
-        except TimeoutError:
-            raise RedisTimeoutError("Timeout writing to socket") from None
-        finally:
-            self.socket_timeout = limit_s
-
-
-class _Tcp(_Cancellable, Connection):
-    """`redis://`."""
-
-
-class _Tls(_Cancellable, SSLConnection):
-    """`rediss://`."""
-
-
-class _Unix(_Cancellable, UnixDomainSocketConnection):
-    """`unix://`."""
-
-
-_CANCELLABLE: Mapping[type, type[AbstractConnection]] = {
-    Connection: _Tcp,
-    SSLConnection: _Tls,
-    UnixDomainSocketConnection: _Unix,
-}
-
-
 def connect(url: str, *, timeout_s: float = SOCKET_TIMEOUT_S, connections: int = 64) -> Redis:
-    """A client for `redis://`, `rediss://` or `unix://`; it connects when first used."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=connections,
-        timeout=timeout_s,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=min(timeout_s, 2.0),
-        health_check_interval=15,
-    )
-    pool.connection_class = _CANCELLABLE[pool.connection_class]
+    """A client for a URL as RELAY_REDIS_URL takes it; it connects when first used."""
+    options: dict[str, Any] = {
+        "max_connections": connections,
+        "timeout": timeout_s,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": min(timeout_s, 2.0),
+        "health_check_interval": 15,
+    }
+    sentinel = sentinel_of(url)
+    if sentinel is not None:
+        return Redis.from_pool(BlockingConnectionPool(connection_class=BySentinel, sentinel=sentinel, **options))
+    pool = BlockingConnectionPool.from_url(url, **options)
+    pool.connection_class = KINDS[pool.connection_class]
     return Redis.from_pool(pool)
 
 
@@ -160,6 +122,8 @@ def describe(error: BaseException) -> str:
     """A failure of the server in a few words, without addresses or secrets."""
     if isinstance(error, (RedisTimeoutError, TimeoutError)):
         return "no answer in time"
+    if isinstance(error, ReplicaError):
+        return str(error)
     if isinstance(error, RedisConnectionError | OSError):
         return "no connection"
     text = str(error)

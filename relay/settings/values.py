@@ -10,26 +10,16 @@ from dataclasses import dataclass
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pydantic import BeforeValidator, Field
 
 from relay.rules.event import Validation
 from relay.rules.visitor import Network
+from relay.settings.urls import read_redis_url, read_upstream
 
 TEN_YEARS_S = 315_360_000
 LAST_PORT = 65_535
 QUOTED_LENGTH = 60  # characters of a wrong value that a fault repeats
-# What may follow the ? of a Redis URL, and what its value looks like; of redis-py's options those that are not ours
-# to set (time limits, numbers of connections). Those of TLS go with rediss:// only.
-REDIS_OPTIONS = {"db": r"[0-9]{1,9}", "client_name": r"[!-~]+"}
-REDIS_TLS_OPTIONS = {
-    "ssl_ca_certs": r".+",
-    "ssl_certfile": r".+",
-    "ssl_keyfile": r".+",
-    "ssl_cert_reqs": r"none|optional|required",
-    "ssl_check_hostname": r"(?i:true|false|yes|no|on|off|1|0)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,69 +68,6 @@ def _read_address(value: object) -> Address:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
         raise ValueError(f"{quoted(host)} is not a host")
     return Address(host, int(port))
-
-
-def _parts_of_url(value: object) -> SplitResult:
-    if not isinstance(value, str):
-        raise ValueError("it is not text")  # noqa: TRY004 - pydantic collects ValueErrors only
-    text = value.strip()
-    if not text.isprintable() or " " in text:
-        raise ValueError("it has a space or a control character inside")
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:  # its text would repeat the value
-        raise ValueError("its host or port cannot be read") from None
-    if port == 0:
-        raise ValueError("its port is 0")
-    return parts
-
-
-def _read_upstream(value: object) -> str:
-    parts = _parts_of_url(value)
-    if parts.scheme not in {"http", "https"}:
-        raise ValueError("it does not begin with https:// or http://")
-    if not parts.hostname:
-        raise ValueError("it names no host")
-    if "@" in parts.netloc:
-        raise ValueError("it has a user name or password in it, which Plausible does not use for events")
-    if parts.query or parts.fragment:
-        raise ValueError("it has a ? or # part")
-    path = parts.path.rstrip("/").removesuffix("/api/event").rstrip("/")
-    return f"{parts.scheme}://{parts.netloc}{path}"
-
-
-def _read_redis_url(value: object) -> str:
-    parts = _parts_of_url(value)
-    if parts.scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("it does not begin with redis://, rediss:// or unix://")
-    if parts.scheme == "unix":
-        if len(parts.path) < len("/s"):
-            raise ValueError("it names no socket")
-    elif not parts.hostname:
-        raise ValueError("it names no host")
-    elif not re.fullmatch(r"/?[0-9]{0,9}", parts.path):
-        raise ValueError("what follows the host is not the number of a database")
-    if parts.fragment:
-        raise ValueError("it has a # part; in a password # is written %23")
-    _check_redis_options(parts)
-    return str(value).strip()
-
-
-def _check_redis_options(parts: SplitResult) -> None:
-    """Only names of ours are repeated: a password with a bare ? in it ends up here, too."""
-    legal = REDIS_OPTIONS | REDIS_TLS_OPTIONS if parts.scheme == "rediss" else REDIS_OPTIONS
-    try:
-        options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-    except ValueError:  # its text would repeat the value
-        raise ValueError("what follows its ? is no list of options") from None
-    for name, text in options:
-        if name in REDIS_TLS_OPTIONS and name not in legal:
-            raise ValueError(f"its option {name} goes with rediss:// only")
-        if name not in legal:
-            raise ValueError(f"it has an option that is none of {', '.join(legal)}")
-        if not re.fullmatch(legal[name], text):
-            raise ValueError(f"its option {name} cannot be read")
 
 
 def _read_path(value: object) -> object:
@@ -206,7 +133,7 @@ Listen = Annotated[
 ]
 Upstream = Annotated[
     str,
-    BeforeValidator(_read_upstream),
+    BeforeValidator(read_upstream),
     Shape(
         "the base URL of Plausible without user name, ? or #, such as https://plausible.io",
         "URL",
@@ -216,9 +143,10 @@ Upstream = Annotated[
 ]
 RedisUrl = Annotated[
     str,
-    BeforeValidator(_read_redis_url),
+    BeforeValidator(read_redis_url),
     Shape(
-        "redis://host:6379/0, rediss://host:6379/0 (TLS) or unix:///path/to.sock",
+        "redis://host:6379/0, rediss://host:6379/0 (TLS), unix:///path/to.sock "
+        "or redis+sentinel://sentinel1:26379,sentinel2:26379/name",
         "URL",
         example="redis://127.0.0.1:6379/0",
         secret=True,

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-import redis.asyncio
 from redis.exceptions import RedisError
 
 from relay.queue import keys
+from relay.queue.connection import connect, describe
 from relay.settings import Address
 from relay.up.datadir import Run
 
@@ -42,7 +42,7 @@ class Welcome:
 
 async def count_pending(redis_url: str, partitions: int) -> int | str:
     """Return how many events of earlier runs wait, or in words why that is not known."""
-    client = redis.asyncio.Redis.from_url(redis_url, socket_timeout=_ANSWER_WITHIN_S)
+    client = connect(redis_url, timeout_s=_ANSWER_WITHIN_S, connections=2)
     try:
         async with client, client.pipeline(transaction=False) as pipeline:
             for partition in range(partitions):
@@ -50,7 +50,7 @@ async def count_pending(redis_url: str, partitions: int) -> int | str:
             lengths: list[int] = await pipeline.execute()
         return sum(lengths)
     except (RedisError, OSError) as error:
-        return f"not known, {without_secrets(redis_url)} does not answer ({error})"
+        return f"not known, {without_secrets(redis_url)} does not answer ({describe(error)})"
 
 
 def greeting(welcome: Welcome) -> str:
