@@ -58,7 +58,7 @@ def _embedded(settings: Settings) -> Finding:
 
 
 async def ask_upstream(settings: Settings) -> Finding:
-    """Ask Plausible's event endpoint with a GET, which it answers 404 and does not count (contract §3)."""
+    """Ask Plausible's event endpoint with a GET, which it answers 404 and does not count (contract section 3)."""
     run = running(settings)
     upstream = settings.upstream or (run.upstream if run else None)
     if upstream is None:

@@ -1,7 +1,7 @@
 """What an answer of Plausible means for one event: delivered, dropped, dead, or to be tried again.
 
 The law of the relay: an accepted event ends in exactly one of Delivered, Dropped or Dead; until then
-it is tried again. The table is section 4 of the design and section 3 of Plausible's contract.
+it is tried again. What Plausible answers: contract section 3; what follows: the tables of docs/promises.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """An event for several sites becomes one body for each; not a byte beside the site changes.
 
-Each is sent and settled on its own (design, section 4). The body was parsed before, so it is known to be JSON.
+Each is sent and settled on its own (docs/promises.md, "Every event ends in exactly one way"). The body was parsed
+before, so it is known to be JSON.
 """
 
 import orjson

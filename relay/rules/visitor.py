@@ -1,7 +1,7 @@
 """Who sent an event: the address and the User-Agent that make a visitor for Plausible.
 
-Headers count only if a trusted proxy sent them (contract section 2, design section 2). What comes out is always
-one valid bare address, whatever came in.
+Plausible believes everybody's headers and validates nothing (contract section 2). Here they count only if a trusted
+proxy sent them, and what comes out is always one valid bare address, whatever came in.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The answers of Plausible's endpoints, header for header (contract, section 3), and those of an injected fault.
+"""The answers of Plausible's endpoints, header for header (contract section 3), and those of an injected fault.
 
 Building an answer is all that happens here.
 """

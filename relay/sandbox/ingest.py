@@ -1,7 +1,7 @@
 """How Plausible reads a request: the body by its content type, the client's address, and who is dropped.
 
 The rules of the body are `relay.rules.event`; here stands what is Plausible's own and not the relay's, above all its
-naive choice of the address, which validates nothing (contract, section 2). No I/O; the clock is an argument.
+naive choice of the address, which validates nothing (contract section 2). No I/O; the clock is an argument.
 """
 
 import re
@@ -20,7 +20,7 @@ from relay.rules.event import Event, Refused, Validation, parse_event
 from relay.sandbox.record import Arrival, RawHeaders
 
 SESSION_GAP_S: Final = 30 * 60
-"""Contract, section 5."""
+"""How long a visitor may pause within one session (contract section 5)."""
 
 _SESSIONS_KEPT: Final = 100_000
 _PORT: Final = re.compile(r"(?:\.\d+|\])(:\d+)$")
@@ -29,7 +29,7 @@ _IP_HEADERS: Final = ("x-plausible-ip", "cf-connecting-ip", "b-forwarded-for", "
 
 
 class Drop(StrEnum):
-    """Why an event is dropped. All but the last are Plausible's own reasons (contract, section 3)."""
+    """Why an event is dropped. All but the last are Plausible's own reasons (contract section 3)."""
 
     NOT_FOUND = "not_found"
     DC_IP = "dc_ip"
@@ -110,7 +110,7 @@ def _read_form(kind: str, body: bytes) -> Event | Refused:
 
 
 def accepts_json(headers: RawHeaders) -> bool:
-    """Whether the Accept header lets Plausible answer at all; without one it does (contract, section 2)."""
+    """Whether the Accept header lets Plausible answer at all; without one it does (contract section 2)."""
     value = header(headers, "accept")
     if value is None:
         return True

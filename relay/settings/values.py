@@ -91,7 +91,7 @@ def _listed(value: object) -> list[str]:
 
 
 def _read_sites(value: object) -> tuple[str, ...]:
-    """Site names as Plausible compares them: trimmed, without one leading `www.`, case kept (contract §1)."""
+    """Site names as Plausible compares them: trimmed, without one leading `www.`, case kept (contract section 1)."""
     sites = _listed(value)
     if not sites and value != ():  # empty is the default only
         raise ValueError("it names no site")

@@ -100,11 +100,12 @@ def test_every_key_is_in_the_architecture() -> None:
 
 
 async def test_every_endpoint_is_in_the_readme() -> None:
-    """The README's table of endpoints is the door's own."""
+    """The README's table of endpoints is the door's own; that elsewhere there is nothing needs no row."""
     app = build_door(Settings.model_validate({"redis_url": NOWHERE, "sites": "*"}))
     served = {f"{route.method} {route.resource.canonical}" for route in app.router.routes() if route.resource}
     listed = {row for row in rows("README.md") if " /" in row}
-    assert listed == {name for name in served if not name.startswith("HEAD ")}
+    assert listed <= served
+    assert {name for name in served if not name.startswith(("HEAD ", "* "))} <= listed
 
 
 @pytest.mark.parametrize("path", [*PROSE, ROOT / "compose.yaml", ROOT / "Dockerfile"], ids=lambda path: path.name)

@@ -1,4 +1,4 @@
-"""What an answer means: the design's table row by row, and the laws that hold for any answer."""
+"""What an answer means: the tables of docs/promises.md row by row, and the laws that hold for any answer."""
 
 from dataclasses import replace
 from typing import Any

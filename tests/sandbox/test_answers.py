@@ -1,4 +1,4 @@
-"""Each answer of Plausible's contract, section 3, over real HTTP.
+"""Each answer of contract section 3, over real HTTP.
 
 Where the sandbox and the contract differ, every test of the project that uses the sandbox proves the wrong thing.
 """
@@ -150,7 +150,7 @@ async def test_health(sender: Sender) -> None:
     ],
 )
 async def test_address(sender: Sender, headers: dict[str, str], ip: str) -> None:
-    """The address is chosen by Plausible's order, leftmost and unvalidated (contract, section 2)."""
+    """The address is chosen by Plausible's order, leftmost and unvalidated (contract section 2)."""
     await sender.post(**headers)
 
     assert [entry["ip"] for entry in await sender.events()] == [ip]

@@ -1,4 +1,4 @@
-"""Engagement events need a live session of the same visitor: User-Agent, IP and site, half an hour (section 5).
+"""Engagement events need a live session of the same visitor, who is User-Agent, IP and site (contract section 5).
 
 The clock is the test's own; the requests are real.
 """
