@@ -13,8 +13,8 @@ from relay.rules.text import shown
 
 EVERY_SITE = "*"
 
-# Ours, in both modes: each site gets a body of its own, and a list of domains may fill a whole request.
-MAX_SITES = 100
+# Ours, in both modes: each site gets a body of its own, and a write of a hundred megabytes is one all others wait for.
+MAX_BYTES_OF_ALL = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,20 @@ def parse_sites(items: Iterable[str]) -> Sites:
 
 def admit(event: Event, sites: Sites, validation: Validation) -> Admitted | Refused:
     """Which sites of the event are served here; in strict mode all of them must be, else 400 on `domain`."""
-    if len(event.sites) > MAX_SITES:
-        return refuse(
-            [Fault("domain", f"names {len(event.sites)} sites: send at most {MAX_SITES} at once")], validation
-        )
+    if len(event.sites) > 1 and len(event.sites) * len(event.body) > MAX_BYTES_OF_ALL:
+        return refuse([_too_many(event)], validation)
     unknown = tuple(site for site in event.sites if site not in sites)
     if not unknown:
         return Admitted(event.sites)
     if validation is Validation.STRICT:
         return refuse([_unknown(site, sites) for site in dict.fromkeys(unknown)], validation)
     return Admitted(tuple(site for site in event.sites if site in sites), unknown)
+
+
+def _too_many(event: Event) -> Fault:
+    size_bytes = len(event.body)
+    fewer = f"of an event of {size_bytes:,} bytes send at most {MAX_BYTES_OF_ALL // size_bytes} at once"
+    return Fault("domain", f"names {len(event.sites)} sites: {fewer}")
 
 
 def _unknown(site: str, sites: Sites) -> Fault:

@@ -59,3 +59,12 @@ def test_no_site_is_refused(plausible: Parse, strict: Parse, fields: dict[str, A
     told = strict(**fields)
     assert isinstance(told, Refused)
     assert told.errors["domain"][0].startswith(f"{BLANK}: ")
+
+
+def test_a_list_as_long_as_a_request_is_refused(plausible: Parse, strict: Parse) -> None:
+    """More than 100 sites in one event are refused in both modes, before a body is made for each."""
+    for parse in (plausible, strict):
+        refused = parse(domain=",".join(["a.com"] * 101))
+        assert isinstance(refused, Refused)
+        assert "101" in refused.errors["domain"][0]
+        assert isinstance(parse(domain=",".join(["a.com"] * 100)), Event)
