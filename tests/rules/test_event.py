@@ -268,7 +268,10 @@ def test_the_body_is_kept_byte_for_byte() -> None:
         b'{"n":"x","d":"theirs.com","\\u0064":"mine.com","u":"/"}',
         b'{"n":"x","d":"mine.com","u":"/","p":{"d":"d"},"\\u006e":"y"}',
         b'{"d":"mine.com",' + b",".join(b'"k%d":1' % n for n in range(100)) + b',"n":"x","u":"/","d":"theirs.com"}',
+        b'{"n":"x","d":"theirs.com","u":"/","x":' + b"[" * 1_020 + b"]" * 1_020 + b',"d":"mine.com"}',
+        b'{"n":"x","d":"theirs.com","u":"/","x":0.%b,"d":"mine.com"}' % (b"0" * 5_000),
     ],
+    ids=lambda value: str(value)[:40],
 )
 def test_a_doubled_key_is_refused(body: bytes, validation: Validation) -> None:
     """No body means one site to us and another to Plausible, which takes the first of two equal keys."""
