@@ -72,12 +72,11 @@ async def mortal(open_door: OpenDoor, own_server: TestServer) -> Door:
 async def test_a_frozen_server(mortal: Door, own_server: TestServer) -> None:
     """A server that hangs is told to each sender within a second, to late-comers too, and forgotten when it goes on."""
     own_server.freeze()
-
-    async def later(wait_s: float) -> Answer:
-        await asyncio.sleep(wait_s)
-        return await refused_soon(mortal)
-
-    answers = await asyncio.gather(*(later(i * 0.15) for i in range(12)))
+    senders = [asyncio.create_task(refused_soon(mortal))]
+    while not senders[0].done():  # one comes at each moment of its wait, and one after it
+        await asyncio.sleep(0.1)
+        senders.append(asyncio.create_task(refused_soon(mortal)))
+    answers = await asyncio.gather(*senders)
     assert {errors(answer.content)["request"][0].rpartition(": ")[2] for answer in answers} == {"no answer in time"}
     assert await why_unready(mortal) == ["queue: no answer in time"]
     own_server.thaw()

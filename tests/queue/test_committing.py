@@ -181,8 +181,10 @@ async def test_a_frozen_server_is_told_within_a_second(own_server: TestServer) -
         await committer.put([event_of("before")])
         own_server.freeze()
         early = [asyncio.create_task(outcome_of(committer, event_of("early", n))) for n in range(20)]
-        await asyncio.sleep(0.3)
-        late = [asyncio.create_task(outcome_of(committer, event_of("late", n))) for n in range(20)]
+        late: list[asyncio.Task[tuple[str, float]]] = []
+        while not all(waiter.done() for waiter in early):  # one comes at each moment of their wait, and one after it
+            await asyncio.sleep(0.02)
+            late.append(asyncio.create_task(outcome_of(committer, event_of("late", len(late)))))
         assert failed_within(await asyncio.gather(*early, *late), 1.2)
         own_server.thaw()
         await until("puts work again", lambda: kept_now(committer))

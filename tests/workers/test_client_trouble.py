@@ -4,11 +4,14 @@ The question is always whether the event may have been counted.
 """
 
 import asyncio
+import fcntl
 import socket
+import termios
 
 import pytest
 
 from relay.rules.judge import NoAnswer, Reply, Trouble
+from tests.queue.samples import until
 from tests.workers.wire import DELIVERED, EVENT, OK, Peer, Script, client_to, serving, silent
 from workers.client import Client, Outbound
 
@@ -64,10 +67,16 @@ async def breaks(peer: Peer) -> None:
     peer.reset()
 
 
+async def arrives_unread(peer: Peer) -> None:
+    """Return when the kernel has bytes of the request, which stay there."""
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined] # a socket's transport can
+    number = peer.writer.get_extra_info("socket").fileno()
+    await until("bytes of the request", lambda: any(fcntl.ioctl(number, termios.FIONREAD, bytes(4))))
+
+
 async def breaks_unread(peer: Peer) -> None:
     """Reset without reading: what was written to the kernel may have been read for all the sender knows."""
-    peer.writer.transport.pause_reading()  # type: ignore[attr-defined] # a socket's transport can
-    await asyncio.sleep(0.05)
+    await arrives_unread(peer)
     peer.reset()
 
 
@@ -135,10 +144,12 @@ async def test_an_answer_stands_once_its_head_is_there(script: Script) -> None:
 
 async def test_a_request_that_did_not_go_out_was_not_counted() -> None:
     """A connection that breaks while part of the request is still here is BROKEN: it is safe to send it again."""
+    given_up = asyncio.Event()
 
     async def script(peer: Peer) -> None:
-        peer.writer.transport.pause_reading()  # type: ignore[attr-defined] # a socket's transport can
-        await asyncio.sleep(0.1)
+        await arrives_unread(peer)
+        if peer.wire.connections > 1:
+            await given_up.wait()
         peer.reset()
 
     huge = Outbound(b"Firefox/140", "9.9.9.9", b"x" * 16_000_000)  # more than the kernel keeps for two sockets
@@ -149,6 +160,7 @@ async def test_a_request_that_did_not_go_out_was_not_counted() -> None:
         assert answer.trouble is Trouble.BROKEN
         client.answer_timeout_s = 0.05
         answer = await client.post(huge)
+        given_up.set()
         assert answer == NoAnswer(Trouble.BROKEN, "no answer in 0.05 s")
 
 
