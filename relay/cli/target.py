@@ -3,7 +3,7 @@
 import click
 
 from relay.settings import Settings
-from relay.up.datadir import Run, read_run
+from relay.up.datadir import Run, in_the_way, read_run
 
 
 def redis_url_of(settings: Settings) -> str:
@@ -11,14 +11,22 @@ def redis_url_of(settings: Settings) -> str:
     if settings.redis_url is not None:
         return settings.redis_url
     run = running(settings)
-    if run is None:
-        raise click.ClickException(
-            f"nothing is running on {settings.data}: start `relay up`, or name a Redis with RELAY_REDIS_URL"
-        )
-    return run.redis_url
+    if run is not None:
+        return run.redis_url
+    wrong = in_the_way(settings.data)
+    if wrong is not None:
+        raise click.ClickException(f"{wrong}: name the folder of a running `relay up` with RELAY_DATA")
+    raise click.ClickException(
+        f"nothing is running on {settings.data}: start `relay up`, or name a Redis with RELAY_REDIS_URL"
+    )
 
 
 def running(settings: Settings) -> Run | None:
-    """Return what a living `relay up` runs on the data folder, or None."""
+    """Return what a living `relay up` runs on the data folder, or None.
+
+    One that keeps its events elsewhere than in the Redis that is named has nothing to do with what is asked.
+    """
     run = read_run(settings.data)
-    return run if run is not None and run.alive else None
+    if run is None or not run.alive or settings.redis_url not in {None, run.redis_url}:
+        return None
+    return run

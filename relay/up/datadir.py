@@ -71,8 +71,20 @@ def remove_run(data: Path) -> None:
         (data / "run.json").unlink(missing_ok=True)
 
 
+def in_the_way(data: Path) -> str | None:
+    """Say what stands where the data folder or one above it would be, or None if nothing does."""
+    there = next((path for path in (data, *data.parents) if os.path.lexists(path)), None)
+    if there is None or os.path.isdir(there):  # noqa: PTH112 - Path.is_dir raises where a link's goal may not be seen
+        return None
+    kind = "a file" if os.path.exists(there) else "a link that leads nowhere"  # noqa: PTH110 - the same
+    return f"{data} cannot be the data folder: {there} is {kind}"
+
+
 def make_data_folder(data: Path) -> Path:
     """Create the folder for its owner only, if it is not there. Returns its absolute path; raises StartError."""
+    wrong = in_the_way(data)
+    if wrong is not None:
+        raise StartError(f"{wrong}.\nName another folder with RELAY_DATA; one that is not there yet is made.")
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = data / f".writable.{os.getpid()}"

@@ -44,3 +44,13 @@ def test_nothing_running_is_said_with_the_way_out(content: str | None, tmp_path:
         redis_url_of(load_settings({"data": str(tmp_path)}, {}))
     assert caught.value.exit_code == 1
     assert f"nothing is running on {tmp_path}: start `relay up`, or name a Redis" in caught.value.message
+
+
+def test_a_file_in_the_folder_s_place_is_said(tmp_path: Path) -> None:
+    """Starting `relay up` would not help, so that is not the advice."""
+    (tmp_path / "file").touch()
+    with pytest.raises(click.ClickException) as caught:
+        redis_url_of(load_settings({"data": str(tmp_path / "file")}, {}))
+    assert caught.value.exit_code == 1
+    assert "is a file: name the folder of a running `relay up` with RELAY_DATA" in caught.value.message
+    assert "nothing is running" not in caught.value.message

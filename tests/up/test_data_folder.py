@@ -77,9 +77,20 @@ def test_unreadable_run(tmp_path: Path, text: str) -> None:
     assert read_run(tmp_path) is None
 
 
-def test_unusable_folder(tmp_path: Path) -> None:
-    """A data folder that cannot be one is refused with its name."""
+@pytest.mark.parametrize("data", ["file", "file/below/it", "link", "link/below"])
+def test_something_in_the_way(tmp_path: Path, data: str) -> None:
+    """A file, or a link that leads nowhere, in the folder's place or above it is named; no rights would mend that."""
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(StartError, match="file cannot be used"):
-        make_data_folder(tmp_path / "file")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StartError) as refusal:
+        make_data_folder(tmp_path / data)
+    kind = {"file": "a file", "link": "a link that leads nowhere"}[data.partition("/")[0]]
+    assert f"{tmp_path / data.partition('/')[0]} is {kind}.\nName another folder" in str(refusal.value)
+    assert "writable" not in str(refusal.value)
+
+
+def test_unusable_folder(tmp_path: Path) -> None:
+    """A folder that may not be written is refused with its name; a new one is its user's alone."""
+    with pytest.raises(StartError, match="writable for this user"):
+        make_data_folder(Path("/proc/relay"))
     assert stat.S_IMODE(make_data_folder(tmp_path / "new").stat().st_mode) == 0o700
