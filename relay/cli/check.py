@@ -16,9 +16,10 @@ from relay.settings import Settings, missing, variable
 @settings_options()
 @click.pass_context
 def check(ctx: click.Context, settings: Settings, *, as_json: bool) -> None:
-    """Check the settings, and whether Redis and Plausible answer.
+    """Check the settings, and whether Redis and Plausible answer and fit.
 
-    Exit code 0: all is well; 1: something does not answer; 2: the settings cannot be used.
+    Exit code 0: all is well, but for what lines with ! say; 1: something does not answer or does not fit; 2: the
+    settings cannot be used.
     """
     findings = [_settings(settings), *asyncio.run(_ask(settings))]
     well = all(finding.ok for finding in findings)
@@ -27,6 +28,8 @@ def check(ctx: click.Context, settings: Settings, *, as_json: bool) -> None:
     else:
         for finding in findings:
             click.echo(f"{finding.name:<9} {'ok' if finding.ok else 'FAILED':<7} {finding.says}")
+            for warning in finding.warnings:
+                click.echo(f"{'':<9} {'':<7} ! {warning}")
     ctx.exit(0 if well else 1)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 import redis
 
+from relay.queue import keys
 from relay.up.server_binary import find_server
+from tests.cli.shell import relay
 
 Check = Callable[..., tuple[int, dict[str, dict[str, Any]]]]
 NOWHERE = "127.0.0.1:9"  # the discard port: nothing listens there
@@ -120,34 +123,93 @@ def test_a_redis_that_lets_nobody_in_fails(check: Check, redis_url: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("config", "ok", "words"),
+    ("config", "words"),
     [
-        ({"appendfsync": "everysec"}, True, "set appendonly yes and appendfsync always"),
-        ({"appendonly": "no"}, True, "durability memory"),
-        ({"maxmemory": "100mb", "maxmemory-policy": "allkeys-lru"}, False, "set maxmemory-policy noeviction"),
+        ({"appendfsync": "no"}, "durability no; durability is 'no'"),
+        ({"appendonly": "no"}, "set appendonly yes and appendfsync always"),
+        ({"maxmemory": "100mb", "maxmemory-policy": "allkeys-lru"}, "set maxmemory-policy noeviction"),
     ],
 )
 def test_the_real_durability_is_told(
     check: Check,
     redis_url: str,
     config: dict[str, str],
-    ok: bool,  # noqa: FBT001 - a table's column
     words: str,
 ) -> None:
-    """A weaker promise is said with what would be right; a server that throws events away fails."""
+    """A server that would lose or throw away acknowledged events fails, with what would be right."""
     with redis.Redis.from_url(redis_url) as client:
         for name, value in config.items():
             client.config_set(name, value)
     code, found = check("--redis-url", redis_url)
-    assert code == (0 if ok else 1)
+    assert code == 1
     assert words in found["redis"]["says"]
+
+
+def test_a_weaker_durability_is_a_warning(check: Check, redis_url: str) -> None:
+    """A server that can lose two seconds, or that does not tell, can be used, but not without a word."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.config_set("appendfsync", "everysec")
+        code, found = check("--redis-url", redis_url)
+        assert code == 0
+        (warning,) = found["redis"]["warnings"]
+        assert warning.startswith("durability is 'everysec'")
+        assert warning.endswith("set appendonly yes and appendfsync always")
+        client.acl_setuser("default", enabled=True, commands=["-config"], passwords=[f"+{SECRET}"])
+        code, found = check("--redis-url", redis_url)
+    assert code == 0
+    assert found["redis"]["warnings"][0].startswith("durability is 'unknown'")
+
+
+def test_warnings_are_seen_in_the_text_too(redis_url: str, tmp_path: Path) -> None:
+    """What is weaker than promised stands on a line of its own."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.config_set("appendfsync", "everysec")
+    done = relay("check", "--redis-url", redis_url, cwd=tmp_path)
+    assert done.returncode == 0
+    assert [line for line in done.stdout.splitlines() if line.lstrip().startswith("! durability is 'everysec'")]
+
+
+def test_another_number_of_partitions_fails(check: Check, redis_url: str) -> None:
+    """A data set that `serve` and `work` would refuse is told before they start, and nothing is written."""
+    with redis.Redis.from_url(redis_url) as client:
+        assert check("--redis-url", redis_url, "--partitions", "4")[0] == 0
+        assert client.dbsize() == 0
+        client.hset(keys.FORM, "partitions", "8")
+    code, found = check("--redis-url", redis_url, "--partitions", "4")
+    assert code == 1
+    assert "was begun with 8 partitions, and RELAY_PARTITIONS is 4" in found["redis"]["says"]
+    assert "RELAY_PARTITIONS=8" in found["redis"]["says"]
+    assert check("--redis-url", redis_url)[0] == 0
+
+
+def test_a_door_is_no_plausible(check: Check, redis_url: str, tmp_path: Path) -> None:
+    """A door as the upstream would send every event round in a circle, so it is recognised and refused."""
+    environ = os.environ | {
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "RELAY_REDIS_URL": redis_url,
+        "RELAY_LISTEN": "127.0.0.1:0",
+        "RELAY_UPSTREAM": f"http://{NOWHERE}",
+        "RELAY_SITES": "*",
+        "RELAY_LOG_FORMAT": "text",
+    }
+    command = [sys.executable, "-m", "relay", "serve"]
+    with subprocess.Popen(command, env=environ, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as door:
+        try:
+            assert door.stderr is not None
+            url = next(named[0] for line in door.stderr if (named := re.search(r"http://127.0.0.1:\d+", line)))
+            code, found = check("--upstream", url)
+        finally:
+            door.terminate()
+    assert code == 1
+    assert "events would go round in a circle" in found["upstream"]["says"]
 
 
 @pytest.mark.parametrize(
     ("upstream", "ok", "words"),
     [
         (200, True, "answers in"),
-        (401, True, "answers in"),
+        (401, False, "answers 401, something before Plausible asks who we are; right would be to let POST /api/event"),
+        (403, False, "answers 403"),
         (301, False, "sends us to https://elsewhere.example/api/event"),
         (502, False, "answers 502"),
     ],
@@ -159,7 +221,7 @@ def test_what_an_upstream_may_answer(
     ok: bool,  # noqa: FBT001 - a table's column
     words: str,
 ) -> None:
-    """Any answer below 500 that is no redirect shows that something answers."""
+    """An answer below 500 shows that something answers, but not one that sends us away."""
     code, found = check("--upstream", upstream)
     assert code == (0 if ok else 1)
     assert words in found["upstream"]["says"]
@@ -175,7 +237,21 @@ def test_a_running_up_is_found(check: Check, redis_url: str, upstream: str, tmp_
     assert code == 0
     assert "redis.sock answers" in found["redis"]["says"]
     assert f"{upstream} answers" in found["upstream"]["says"]
+    assert f"{upstream} answers" in check("--data", "data", "--redis-url", redis_url)[1]["upstream"]["says"]
+    other = check("--data", "data", "--redis-url", f"redis://{NOWHERE}")[1]["upstream"]["says"]
+    assert other.startswith("none is named"), "a relay on another Redis has nothing to do with this one"
     gone = subprocess.Popen(["true"])
     gone.wait()
     file.write_text(json.dumps(run | {"pid": gone.pid}))
     assert "none is named or running" in check("--data", "data")[1]["redis"]["says"]
+
+
+@pytest.mark.parametrize("data", ["file", "file/below"])
+def test_a_file_is_no_data_folder(check: Check, data: str, tmp_path: Path) -> None:
+    """What `relay up` would refuse is told before, with what would be right."""
+    (tmp_path / "file").touch()
+    code, found = check("--data", data)
+    assert code == 1
+    assert found["redis"]["says"] == (
+        f"{data} cannot be the data folder: file is a file; right would be a folder in RELAY_DATA"
+    )

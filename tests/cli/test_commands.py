@@ -11,25 +11,9 @@ import pytest
 
 from relay.cli import COMMANDS
 from relay.settings import Settings
+from tests.cli.shell import relay
 
 SECRET = "hunter2"
-
-
-def relay(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line to its end, without this process's own RELAY_ variables."""
-    environ = {name: text for name, text in os.environ.items() if not name.startswith("RELAY_")}
-    environ["PYTHONPATH"] = str(Path(__file__).parents[2])
-    done = subprocess.run(
-        [sys.executable, "-m", "relay", *arguments],
-        env=environ | variables,
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
 
 
 def test_version(tmp_path: Path) -> None:
