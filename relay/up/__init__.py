@@ -6,6 +6,7 @@ children.py       one process: started, watched, started again, stopped. leash.p
 embedded.py       the server: where its socket is, when it is ready. server_binary.py chooses it,
                   last_words.py explains why it did not start; its configuration is config/valkey.conf
 datadir.py        the data folder: its lock, and run.json (`read_run`: what runs here, for other commands)
+partitions.py     refuses another number of partitions than the data set was begun with
 ports.py          addresses, free or taken. readiness.py: does a process answer yet
 greeting.py       what is said when everything serves
 faults.py         StartError: what the user has to put right

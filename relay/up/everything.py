@@ -19,6 +19,7 @@ from relay.up.children import ChildSpec
 from relay.up.datadir import Run
 from relay.up.faults import StartError
 from relay.up.greeting import Welcome, count_pending, greeting
+from relay.up.partitions import refuse_other_partitions
 from relay.up.ports import AddressTakenError, base_url, take_address
 from relay.up.readiness import Answer
 from relay.up.server_binary import find_server
@@ -123,7 +124,11 @@ def sandbox_address(settings: Settings, door: Address, *, grace_s: float) -> Add
 async def _run(plan: _Plan, settings: Settings, command: tuple[str, ...]) -> int:
     environ = as_environ(plan.settings, dict(os.environ))
     supervisor = Supervisor(_specs(plan, environ, command), plan.server, _without_settings(environ))
-    return await supervisor.run(lambda: _greet(plan, settings))
+    embedded_in = plan.data if plan.server else None
+    return await supervisor.run(
+        lambda: refuse_other_partitions(plan.run.redis_url, plan.settings.partitions, embedded_in),
+        lambda: _greet(plan, settings),
+    )
 
 
 def _specs(plan: _Plan, environ: dict[str, str], command: tuple[str, ...]) -> list[ChildSpec]:

@@ -38,13 +38,14 @@ class Supervisor:
         self._hurry = asyncio.Event()
         self._told_s = 0.0
 
-    async def run(self, when_up: Callable[[], Awaitable[None]]) -> int:
-        """Run until SIGTERM, SIGINT or SIGHUP; calls `when_up` when everything serves.
+    async def run(self, when_kept: Callable[[], Awaitable[None]], when_up: Callable[[], Awaitable[None]]) -> int:
+        """Run until SIGTERM, SIGINT or SIGHUP.
 
+        Calls `when_kept` when the server is ready and nothing else has started, `when_up` when everything serves.
         Returns the exit code: 0, or 1 if a process had to be killed. Raises StartError; all processes have ended then.
         """
         self._watch_signals()
-        starting = self._watched(self._start(when_up))
+        starting = self._watched(self._start(when_kept, when_up))
         try:
             await self._over
         finally:
@@ -53,11 +54,12 @@ class Supervisor:
             await self._end()
         return 1 if any(child.was_killed for child in self._children) else 0
 
-    async def _start(self, when_up: Callable[[], Awaitable[None]]) -> None:
+    async def _start(self, when_kept: Callable[[], Awaitable[None]], when_up: Callable[[], Awaitable[None]]) -> None:
         if self._server is not None:
             child = await self._launch(self._server.spec(self._server_env))
             await self._server.wait_until_ready(child)
             self._keepers[child] = self._watched(child.keep())
+        await when_kept()
         for spec in self._specs:
             child = await self._launch(spec)
             self._keepers[child] = self._watched(child.keep())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.queue import keys
 from relay.settings import Address, Settings
 from relay.up.everything import sandbox_address
 from relay.up.ports import AddressTakenError
@@ -72,6 +73,38 @@ def test_refused_settings_end_everything(rig: Rig) -> None:
     assert "stand-in: these settings will not do" in up.said()
     assert "The door refuses its configuration" in up.said()
     assert not up.children()
+
+
+def test_another_number_of_partitions(rig: Rig) -> None:
+    """It is refused before a door or a worker starts, and each step of the way out that is told works."""
+    first = rig.start(RELAY_PARTITIONS="8").until_up()
+    with first.redis() as client:
+        client.hset(keys.FORM, "partitions", "8")  # as the first door does
+    assert first.end() == 0
+    refused = rig.start(RELAY_PARTITIONS="4")
+    assert refused.exit_code() == 2
+    assert "kept in 8 partitions, and RELAY_PARTITIONS is 4.\nGo on with RELAY_PARTITIONS=8." in refused.said()
+    assert f"move {first.data} away" in refused.said()
+    assert not list(refused.notes.iterdir()), "no door, worker or sandbox was started"
+    again = rig.start(RELAY_PARTITIONS="8").until_up()
+    assert again.end() == 0
+    first.data.rename(first.data.with_name("away"))
+    assert rig.start(RELAY_PARTITIONS="4").until_up().end() == 0
+
+
+def test_another_number_of_partitions_on_a_redis_of_ones_own(rig: Rig) -> None:
+    """There the way out is to delete the key, since no folder holds the data."""
+    other = rig.start().until_up()
+    with other.redis() as client:
+        client.hset(keys.FORM, "partitions", "8")
+    environ = {"RELAY_REDIS_URL": other.run().redis_url, "RELAY_PARTITIONS": "4"}
+    refused = rig.start(RELAY_DATA=str(rig.folder / "second"), **environ)
+    assert refused.exit_code() == 2
+    assert f"redis-cli DEL {keys.FORM}" in refused.said()
+    assert "move" not in refused.said()
+    with other.redis() as client:
+        client.delete(keys.FORM)
+    assert rig.start(RELAY_DATA=str(rig.folder / "second"), **environ).until_up().end() == 0
 
 
 def test_damaged_log(rig: Rig) -> None:
