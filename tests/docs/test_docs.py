@@ -92,7 +92,7 @@ def test_every_command_is_in_the_readme() -> None:
 def test_every_key_is_in_the_architecture() -> None:
     """Whoever looks into Redis finds each key explained."""
     each = [keys.events, keys.owner, keys.retry, keys.ledger, keys.dead]
-    names = {name(0).replace("{0}", "{p}") for name in each}
+    names = {name(0).replace("{0}", "{p}") for name in each} | {keys.tally(0, "{hour}").replace("{0}", "{p}")}
     names |= {
         value for value in vars(keys).values() if isinstance(value, str) and re.fullmatch(r"relay:[a-z-]+", value)
     }
