@@ -20,7 +20,7 @@ from relay.queue.connection import connect, describe
 from relay.settings import Address
 from relay.up.datadir import Run
 
-# A browser that Plausible counts; curl's own User-Agent is a bot to it.
+# A visitor as Plausible knows them, with a browser and a system; of curl's own User-Agent it learns neither.
 _BROWSER: Final = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
 )

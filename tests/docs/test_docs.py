@@ -75,7 +75,8 @@ def test_every_metric_has_its_row_and_no_other_is_named() -> None:
 
 def test_every_refusal_of_the_doors_own_is_explained() -> None:
     """Beside the names of fields, the words that count refusals stand in docs/operating.md."""
-    counted = set(re.findall(r'refused\["([a-z_]+)"\]', text("relay/http/events.py")))
+    door = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "relay" / "http").glob("*.py")))
+    counted = set(re.findall(r'refused\["([a-z_]+)"\]', door))
     assert counted
     assert [word for word in counted if f"`{word}`" not in text("docs/operating.md")] == []
 
