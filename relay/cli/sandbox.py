@@ -17,4 +17,4 @@ def sandbox(settings: Settings) -> None:
     Ctrl-C end it.
     """
     address = settings.sandbox_listen
-    run_process("sandbox", settings, serve_sandbox(address.host, address.port))
+    run_process("sandbox", settings, serve_sandbox(address.host, address.port), "sandbox_listen")

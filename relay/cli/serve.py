@@ -27,4 +27,4 @@ def serve(settings: Settings) -> None:
 
     SIGTERM and Ctrl-C end it after the requests under way have their answer.
     """
-    run_process("door", settings, serve_door(settings))
+    run_process("door", settings, serve_door(settings), "listen")

@@ -6,15 +6,31 @@ Sockets are opened to find out and closed again; the children open their own.
 import contextlib
 import errno
 import ipaddress
+import os
 import socket
 import time
+from typing import Final
 
 from relay.settings import Address
 from relay.up.faults import StartError
 
+LISTENING_FAILED: Final = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES})
+"""What the system says of an address; a library's own text for these repeats it."""
+
 
 class AddressTakenError(StartError):
     """Somebody else listens there."""
+
+
+def cannot_listen(address: Address, whose: str, setting: str, error: OSError) -> StartError:
+    """Return what to raise when listening on the address failed; `whose` and `setting` are for the message."""
+    if error.errno != errno.EADDRINUSE:
+        reason = os.strerror(error.errno) if error.errno in LISTENING_FAILED else error.strerror or error
+        return StartError(f"The {whose} cannot listen on {address}: {reason}.\nChoose another address with {setting}.")
+    return AddressTakenError(
+        f"The {whose} cannot listen on {address}: another process does.\n"
+        f"Choose another address, for example {setting}={_elsewhere(address)}, or port 0 for any free one."
+    )
 
 
 def take_address(
@@ -30,16 +46,8 @@ def take_address(
         try:
             return Address(address.host, _free_port(address, beside))
         except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise StartError(
-                    f"The {whose} cannot listen on {address}: {error.strerror or error}.\n"
-                    f"Choose another address with {setting}."
-                ) from error
-            if time.monotonic() >= deadline_s:
-                raise AddressTakenError(
-                    f"The {whose} cannot listen on {address}: another process does.\n"
-                    f"Choose another address, for example {setting}={_elsewhere(address)}, or port 0 for any free one."
-                ) from error
+            if error.errno != errno.EADDRINUSE or time.monotonic() >= deadline_s:
+                raise cannot_listen(address, whose, setting, error) from error
         time.sleep(0.2)
 
 

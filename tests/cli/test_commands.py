@@ -14,6 +14,7 @@ from relay.settings import Settings
 from tests.cli.shell import relay
 
 SECRET = "hunter2"
+NOWHERE = "127.0.0.1:9"  # the discard port: nothing listens there
 
 
 def test_version(tmp_path: Path) -> None:
@@ -115,13 +116,27 @@ def test_an_upstream_without_sites_does_not_start(tmp_path: Path) -> None:
     assert not (tmp_path / ".relay").exists()
 
 
-def test_a_port_in_use_is_said(tmp_path: Path) -> None:
-    """A process that cannot listen exits 1 with the reason."""
+@pytest.mark.parametrize("command", ["serve", "sandbox"])
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("127.0.0.1", "another process does.\nChoose another address, for example {setting}=127.0.0.1:"),
+        ("192.0.2.1", "Cannot assign requested address.\nChoose another address with {setting}."),
+        ("no-such-host.invalid", ".\nChoose another address with {setting}."),
+    ],
+)
+def test_an_address_that_cannot_be_had(command: str, host: str, reason: str, tmp_path: Path) -> None:
+    """A process that cannot listen exits 1 and says which setting would mend it, in the words of `relay up`."""
+    whose, setting, needs = {
+        "serve": ("door", "RELAY_LISTEN", ["--upstream=http://x", f"--redis-url=redis://{NOWHERE}", "--sites=*"]),
+        "sandbox": ("sandbox", "RELAY_SANDBOX_LISTEN", []),
+    }[command]
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        done = relay("sandbox", "--listen", address, cwd=tmp_path)
+        address = f"{host}:{taken.getsockname()[1]}"
+        done = relay(command, *needs, cwd=tmp_path, **{setting: address})
     assert done.returncode == 1
-    assert "address already in use" in done.stderr
+    assert f"Error: The {whose} cannot listen on {address}: " in done.stderr
+    assert reason.format(setting=setting) in done.stderr
 
 
 def test_sigterm_ends_a_process_well(tmp_path: Path) -> None:
