@@ -1,7 +1,7 @@
-"""One connection of a sender, below requests: what is no HTTP is told so, and a head that never ends is cut off.
+"""One connection of a sender, below requests: what is no HTTP is told so, and who neither sends nor reads is cut off.
 
-aiohttp parses; here is only what it leaves out: a limit for heads that stall, and answers to what it cannot read
-that a browser may read and that quote nobody's headers into the log.
+aiohttp parses; here is only what it leaves out: limits for heads that stall and for answers that nobody takes, and
+answers to what it cannot read that a browser may read and that quote nobody's headers into the log.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
+import socket
+import struct
 from collections import Counter
 from functools import partial
 from typing import Any, Final, cast
@@ -22,7 +24,9 @@ from relay.http.cors import ANY_ANSWER
 log = logging.getLogger(__name__)
 
 HEAD_WITHIN_S = 10.0  # from the first byte of a head to its end; a new connection has as long for its first request
+TAKEN_WITHIN_S = 15.0  # an answer, once it stalls; else a connection that nobody reads stays until its sender ends it
 KEPT_S = 75.0  # idle; longer than the 60 s of the load balancers before it, who must not write into a closing one
+AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 OPEN_FILES: Final = 65_536
 SERVER: Final = "plausible-relay"  # whoever asks learns what answers, and not which versions it runs on
 
@@ -30,22 +34,36 @@ SERVER: Final = "plausible-relay"  # whoever asks learns what answers, and not w
 class SenderConnection(RequestHandler):
     """aiohttp's connection with those limits. `refused` counts, by reason, what ends here."""
 
-    __slots__ = ("_head_limit", "_refused")
+    __slots__ = ("_head_limit", "_refused", "_taken_limit")
 
     def __init__(self, manager: web.Server, *, refused: Counter[str], **options: Any) -> None:
         super().__init__(manager, **options)
         self._refused = refused
         self._head_limit: asyncio.TimerHandle | None = None
+        self._taken_limit: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio: a sender has connected."""
         super().connection_made(transport)
+        cast("asyncio.Transport", transport).set_write_buffer_limits(high=0)  # so that whatever stalls is told to us
         self._await_head(begun=False)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Asyncio: it is gone."""
         self._head_came()
+        self._answer_taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Asyncio: the sender does not take what was written."""
+        super().pause_writing()
+        if self.transport is not None:
+            self._taken_limit = asyncio.get_running_loop().call_later(TAKEN_WITHIN_S, _throw_away, self.transport)
+
+    def resume_writing(self) -> None:
+        """Asyncio: he has taken all of it."""
+        self._answer_taken()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Asyncio: bytes of a head or of a body."""
@@ -88,11 +106,23 @@ class SenderConnection(RequestHandler):
             self._head_limit.cancel()
             self._head_limit = None
 
+    def _answer_taken(self) -> None:
+        if self._taken_limit is not None:
+            self._taken_limit.cancel()
+            self._taken_limit = None
+
     def _cut_off(self) -> None:
         """No answer: a browser opens connections in advance, and would take one for that of its next request."""
         self._head_limit = None
         if self._request_count == 0 or self._waiter is not None:
             self.force_close()
+
+
+def _throw_away(transport: asyncio.Transport) -> None:
+    """To close would wait for the sender, and to abort would leave what was written to the system, for minutes."""
+    connected = transport.get_extra_info("socket")
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+    transport.abort()
 
 
 class DoorRunner(web.AppRunner):

@@ -1,11 +1,14 @@
 """HTTP as it can come over a wire: old, pipelined, in single bytes, broken, and from clients that leave."""
 
 import asyncio
+import select
+import socket
+from functools import partial
 
 import pytest
 
 from relay.http.app import WATCH
-from tests.http.door import Door, body, chunks, errors, padded, request
+from tests.http.door import Door, body, chunks, errors, padded, request, until
 
 EVENT = request(body())
 
@@ -107,6 +110,38 @@ async def test_a_head_that_stalls_is_cut_off(door: Door, monkeypatch: pytest.Mon
         assert await silent.is_closed()
         assert await slow.is_closed()
         assert (await kept.ask(EVENT)).status == 202
+
+
+async def deaf(port: int) -> socket.socket:
+    """Connect without room for what is not read."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+    sock.setblocking(False)  # noqa: FBT003 - a socket has no other way
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+    return sock
+
+
+async def is_cut(sock: socket.socket) -> bool:
+    """Whether the door has ended the connection, whatever is left to read."""
+    hung_up = select.poll()
+    hung_up.register(sock, 0)
+    return bool(hung_up.poll(0))
+
+
+@pytest.mark.parametrize("last", [(), (b"Connection: close",)], ids=["goes on", "ends"])
+async def test_answers_that_nobody_takes_are_thrown_away(
+    door: Door, last: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks and asks and reads nothing is cut off, also where the door has closed; who reads late gets it all."""
+    monkeypatch.setattr("relay.http.connections.TAKEN_WITHIN_S", 0.2)
+    asks = b"GET /metrics HTTP/1.1"
+    async with await door.connection() as late:
+        await late.send(EVENT * 50)
+        with await deaf(door.port) as sock:
+            asked = request(line=asks) * 2_000 + request(b"", *last, line=asks)
+            await asyncio.get_running_loop().sock_sendall(sock, asked)
+            await until("the deaf sender is cut off", partial(is_cut, sock))
+        assert [(await late.answer()).status for _ in range(50)] == [202] * 50
 
 
 async def test_an_upgrade_is_not_taken(door: Door) -> None:
