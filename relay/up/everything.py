@@ -60,6 +60,7 @@ def run_everything(settings: Settings, *, command: tuple[str, ...] | None = None
 
 
 def _prepare(settings: Settings, at_end: contextlib.ExitStack) -> _Plan:
+    _refuse_one_port_for_two(settings)
     data = datadir.make_data_folder(settings.data)
     left = datadir.read_run(data)
     # Processes of a killed supervisor have been told to end and may still be at it.
@@ -84,6 +85,18 @@ def _prepare(settings: Settings, at_end: contextlib.ExitStack) -> _Plan:
         "data": data,
     }
     return _Plan(settings.model_copy(update=resolved), data, server, sandbox, run)
+
+
+def _refuse_one_port_for_two(settings: Settings) -> None:
+    """Raise StartError if door and sandbox were given the same port. The sandbox's default moves out of the way."""
+    door, sandbox = settings.listen, settings.sandbox_listen
+    both_open = settings.upstream is None and "sandbox_listen" in settings.model_fields_set
+    if both_open and door.port == sandbox.port != 0:
+        raise StartError(
+            f"RELAY_LISTEN={door} and RELAY_SANDBOX_LISTEN={sandbox} are settings of this very relay, and its door and "
+            "its sandbox\ncannot share a port. Choose another one for either, or port 0 for any free one.",
+            exit_code=2,
+        )
 
 
 def _tell_others(data: Path, run: Run, left: Run | None, at_end: contextlib.ExitStack) -> None:

@@ -54,6 +54,18 @@ def test_chosen_sandbox_taken(rig: Rig, taken: Address) -> None:
     assert f"The sandbox cannot listen on {taken}" in up.said()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])
+def test_one_port_for_door_and_sandbox(rig: Rig, host: str) -> None:
+    """Two settings that exclude each other are both named: no other process is to blame, whatever the port's hosts."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    up = rig.start(RELAY_LISTEN=f"127.0.0.1:{port}", RELAY_SANDBOX_LISTEN=f"{host}:{port}")
+    assert up.exit_code() == 2
+    assert f"RELAY_LISTEN=127.0.0.1:{port} and RELAY_SANDBOX_LISTEN={host}:{port} are settings of" in up.said()
+    assert "another process" not in up.said()
+    assert not up.data.exists()
+
+
 def test_default_sandbox_taken(taken: Address, capsys: pytest.CaptureFixture[str]) -> None:
     """A default sandbox address that is taken, or the door's, moves to a free port and says so."""
     by_default = Settings.model_construct(_fields_set=set(), sandbox_listen=taken)
