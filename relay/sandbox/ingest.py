@@ -149,7 +149,7 @@ def admit(event: Event, arrival: Arrival, known_sites: frozenset[str] | None, se
     by_request = _dropped_by_request(arrival)
     dropped: dict[str, Drop] = {}
     for site in event.sites:
-        if known_sites is not None and site not in known_sites:
+        if not site or (known_sites is not None and site not in known_sites):  # an empty part of a list is no site
             dropped[site] = Drop.NOT_FOUND
         elif by_request is not None:
             dropped[site] = by_request

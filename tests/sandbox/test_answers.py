@@ -196,6 +196,17 @@ async def test_comma_list_counts_each_site(opened: Callable[..., Awaitable[Sende
     ]
 
 
+async def test_empty_part_of_a_list_is_no_site(sender: Sender) -> None:
+    """A comma too many names a site without a name, which no account has: dropped and counted, as by Plausible."""
+    status, _, headers = await sender.post(PAGEVIEW.replace('"example.com"', '"example.com,"'))
+
+    assert (status, headers["x-plausible-dropped"]) == (202, "1")
+    assert [(e["sites"], e["outcome"], e["cause"]) for e in await sender.events()] == [
+        (["example.com"], "recorded", None),
+        ([""], "dropped", "not_found"),
+    ]
+
+
 async def test_validation_comes_before_drops(sender: Sender) -> None:
     """A bot's invalid event is refused, not dropped."""
     assert (await sender.post("{}", User_Agent="k6/0.49"))[0] == 400
