@@ -13,8 +13,20 @@ from relay.settings import Settings
 def sandbox(settings: Settings) -> None:
     """Run a stand-in for Plausible, to try and to test.
 
-    It follows Plausible's rules, shows what it received as a page and as JSON, and can be told to fail. SIGTERM and
-    Ctrl-C end it.
-    """
+    It follows Plausible's rules, shows what it received as a page (/) and as JSON (/events), and can be told to fail
+    (/faults). SIGTERM and Ctrl-C end it.
+
+    \b
+    Examples:
+      # two answers of 503, or each answer 3 s late
+      curl -X PUT http://127.0.0.1:8001/faults -d '{"status": 503, "count": 2}'
+      curl -X PUT http://127.0.0.1:8001/faults -d '{"delay_s": 3}'
+      # every fourth connection breaks although the event was counted
+      curl -X PUT http://127.0.0.1:8001/faults -d '{"reset": "after", "share": 0.25}'
+      # Signups are dropped
+      curl -X PUT http://127.0.0.1:8001/faults -d '{"drop": true, "match": {"name": "Signup"}}'
+      # all is well again
+      curl -X DELETE http://127.0.0.1:8001/faults
+    """  # noqa: D301 - \b is click's sign to leave the lines as they are
     address = settings.sandbox_listen
     run_process("sandbox", settings, serve_sandbox(address.host, address.port), "sandbox_listen")

@@ -126,20 +126,36 @@ class BadRulesError(ValueError):
 
 
 _RULES: Final = TypeAdapter(list[Rule])
+_COUNTS: Final = ("applied", "remaining")  # what `Faults.as_json` adds to a rule
 
 
 def read_rules(body: bytes) -> list[Rule]:
-    """Read one rule (an object) or several (a list, the first that matches applies) from JSON; raise BadRulesError."""
+    """Read one rule (an object) or several (a list, the first that matches applies) from JSON; raise BadRulesError.
+
+    What `GET /faults` shows is read, too, so that it can be kept and put back; its counts begin anew.
+    """
     try:
         given = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadRulesError({"rules": [f"is not JSON: {error}"]}) from None
+    if isinstance(given, dict) and given.keys() == {"rules"}:
+        given = _without_counts(given["rules"])
     if not isinstance(given, dict | list):
-        raise BadRulesError({"rules": ["must be an object (one rule) or a list of objects"]})
+        raise BadRulesError({"rules": ['must be an object (one rule), a list of objects, or {"rules": [...]}']})
     try:
         return _RULES.validate_python([given] if isinstance(given, dict) else given)
     except ValidationError as error:
         raise BadRulesError(_by_place(error, Rule.model_fields)) from None
+
+
+def _without_counts(shown: Any) -> Any:
+    """The rules as they were given, out of those shown; what is none is left to be refused."""
+    if not isinstance(shown, list):
+        return None
+    return [
+        {name: value for name, value in rule.items() if name not in _COUNTS} if isinstance(rule, dict) else rule
+        for rule in shown
+    ]
 
 
 def _by_place(error: ValidationError, known: Any) -> dict[str, list[str]]:

@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import shlex
 import time
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from relay.cli.sandbox import sandbox as command
 from relay.sandbox import open_sandbox
+from relay.settings import Settings
 from tests.sandbox.sender import PAGEVIEW, Sender
 
 
@@ -178,9 +182,27 @@ async def test_lifting_the_faults(sender: Sender) -> None:
     assert (await sender.post())[0] == 202
 
 
+async def test_what_is_shown_can_be_put_back(sender: Sender) -> None:
+    """The answer of GET /faults is good for PUT /faults: the same rules, with their counts begun anew."""
+    await sender.call("PUT", "/faults", [{"status": 503, "count": 1}, {"drop": True, "match": {"name": "x"}}])
+    assert (await sender.post())[0] == 503
+    shown = await sender.call("GET", "/faults")
+    assert [rule["applied"] for rule in shown["rules"]] == [1, 0]
+
+    put = await sender.call("PUT", "/faults", shown)
+
+    assert [rule["applied"] for rule in put["rules"]] == [0, 0]
+    assert (await sender.post())[0] == 503
+    assert await sender.call("PUT", "/faults", {"rules": []}) == {"rules": []}
+
+
 @pytest.mark.parametrize(
     ("given", "place", "words"),
     [
+        ({"rules": {"drop": True}}, "rules", "must be an object"),
+        ({"rules": [{"drop": True, "staus": 1}]}, "rules[0].staus", "is not known"),
+        ({"rules": ["drop"]}, "rules[0]", "valid dictionary"),
+        ({"rules": [], "status": 503}, "rules[0].rules", "is not known"),
         ("503", "rules", "must be an object"),
         ({"staus": 503}, "rules[0].staus", "is not known; known here: status,"),
         ([{"drop": True}, {"match": {"nmae": "x"}, "drop": True}], "rules[1].match.nmae", "known here: name, site,"),
@@ -211,6 +233,19 @@ async def test_rules_that_are_no_json(sender: Sender) -> None:
     async with sender.session.put(f"{sender.url}/faults", data=b"{") as answer:
         assert answer.status == 400
         assert "is not JSON" in (await answer.json())["errors"]["rules"][0]
+
+
+async def test_examples_work(sender: Sender) -> None:
+    """What `relay sandbox --help` shows is understood as it stands, and docs/operating.md shows the same."""
+    shown = [line.strip() for line in str(command.help).splitlines() if line.strip().startswith("curl")]
+    manual = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8").splitlines()
+    assert len(shown) > 3
+    for line in shown:
+        assert line in manual
+        _, _, method, url, *data = shlex.split(line)
+        path = url.removeprefix(f"http://{Settings().sandbox_listen}")
+        answer = await sender.call(method, path, json.loads(data[1]) if data else None)
+        assert len(answer["rules"]) == len(data[1:])
 
 
 async def _raw_post(
