@@ -8,7 +8,7 @@ from typing import Any
 import click
 import orjson
 
-from relay.cli.operating import DataSet, operate, when
+from relay.cli.operating import DataSet, operate, several, when
 from relay.cli.options import settings_options
 from relay.queue import dead as letters
 from relay.queue.dead import DeadLetter, Which
@@ -48,9 +48,9 @@ def dead() -> None:
     """Look at dead letters, send them again, or remove them."""
 
 
-@dead.command("list")
+@dead.command("list", short_help="List them, oldest first, without what tells of a person.")
 @filters
-@click.option("--limit", default=100, show_default=True, help="At most so many; 0 for all.")
+@click.option("--limit", type=click.IntRange(min=0), default=100, show_default=True, help="At most so many; 0 for all.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @settings_options("redis_url", "data")
 def list_letters(settings: Settings, *, limit: int, as_json: bool, **filtered: Any) -> None:
@@ -63,14 +63,13 @@ def list_letters(settings: Settings, *, limit: int, as_json: bool, **filtered: A
         said = _brief(letter)
         click.echo(
             f"{letter.name:<24} {said['died']}  {letter.reason:<17} {said['site'] or '?'}  {said['event'] or '?'}"
-            f"  after {letter.attempts} attempts: {letter.detail}"
+            f"  after {several(letter.attempts, 'attempt')}: {letter.detail}"
         )
-    click.echo(
-        f"{len(found)} dead letters" + (" (there may be more: --limit)" if limit and len(found) == limit else "")
-    )
+    more = " (there may be more: --limit)" if limit and len(found) == limit else ""
+    click.echo(several(len(found), "dead letter") + more)
 
 
-@dead.command()
+@dead.command(short_help="Show one whole, as JSON, with its visitor and body.")
 @click.argument("name")
 @settings_options("redis_url", "data")
 def show(settings: Settings, name: str) -> None:
@@ -81,7 +80,7 @@ def show(settings: Settings, name: str) -> None:
     click.echo(json.dumps(_whole(found[0]), indent=2, ensure_ascii=False))
 
 
-@dead.command()
+@dead.command(short_help="Send them again, from the end of the queue.")
 @click.argument("names", nargs=-1)
 @filters
 @click.option("--all", "every", is_flag=True, help="Mean every dead letter.")
@@ -90,10 +89,10 @@ def retry(settings: Settings, names: tuple[str, ...], *, every: bool, **filtered
     """Send dead letters again: they go to the end of the queue with their attempts forgotten."""
     which = _meant(names, filtered, every=every)
     moved = operate(settings, lambda data_set: letters.retry(data_set.redis, data_set.partitions, which))
-    _report(moved, "went back to the queue", names)
+    _report(moved, "sent back to the queue", names)
 
 
-@dead.command()
+@dead.command(short_help="Remove them for good.")
 @click.argument("names", nargs=-1)
 @filters
 @click.option("--all", "every", is_flag=True, help="Mean every dead letter.")
@@ -102,7 +101,7 @@ def purge(settings: Settings, names: tuple[str, ...], *, every: bool, **filtered
     """Remove dead letters for good. They stay counted as dead."""
     which = _meant(names, filtered, every=every)
     gone = operate(settings, lambda data_set: letters.purge(data_set.redis, data_set.partitions, which))
-    _report(gone, "were removed", names)
+    _report(gone, "removed", names)
 
 
 def _which(names: tuple[str, ...], filtered: dict[str, Any]) -> Which:
@@ -124,9 +123,9 @@ def _meant(names: tuple[str, ...], filtered: dict[str, Any], *, every: bool) -> 
 
 
 def _report(done: int, what: str, names: tuple[str, ...]) -> None:
-    click.echo(f"{done} dead letters {what}")
+    click.echo(f"{several(done, 'dead letter')} {what}")
     if done < len(set(names)):
-        raise click.ClickException(f"{len(set(names)) - done} of the named letters were not found")
+        raise click.ClickException(f"not found: {len(set(names)) - done} of the named letters")
 
 
 async def _find(data_set: DataSet, which: Which, limit: int) -> list[DeadLetter]:

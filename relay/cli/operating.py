@@ -46,3 +46,8 @@ def operate(settings: Settings, action: Callable[[DataSet], Awaitable[T]]) -> T:
 def when(unix_ms: int) -> str:
     """A time as people and machines read it: RFC 3339, UTC, whole seconds."""
     return datetime.fromtimestamp(unix_ms / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def several(number: int, thing: str) -> str:
+    """So many things in words: `1 event`, `2,000 events`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -6,16 +6,17 @@ from typing import Any
 
 import click
 
-from relay.cli.operating import DataSet, operate
+from relay.cli.operating import DataSet, operate, several
 from relay.cli.options import settings_options
 from relay.queue.connection import server_promise
 from relay.queue.ledger import Look, look
+from relay.rules.drops import ADVICE
 from relay.settings import Settings
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@settings_options("redis_url", "data", "partitions")
+@settings_options("redis_url", "data")
 def status(settings: Settings, *, as_json: bool) -> None:
     """Say what became of the events.
 
@@ -74,8 +75,15 @@ def _text(told: dict[str, Any]) -> str:
     if told["refused"]:
         lines.append(f"refused    {_reasons(told['refused'])}")
     if told["repeated"]:
-        lines.append(f"repeated   {told['repeated']:,} events are known to have been sent twice")
+        lines.append(f"repeated   {several(told['repeated'], 'event')} sent twice, as far as is known")
+    lines += _advice(told["dropped"])
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _advice(dropped: Mapping[str, int]) -> list[str]:
+    """Say for each cause that occurred what can be done about it."""
+    told = [f"{cause}: {advice}" for cause, advice in ADVICE.items() if dropped.get(cause)]
+    return [f"{'' if number else 'drops':<10} {text}" for number, text in enumerate(told)]
 
 
 def _pending(told: dict[str, Any]) -> str:
