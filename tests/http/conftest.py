@@ -1,6 +1,7 @@
 """What the tests of the door share: doors that are opened on a real Redis with the settings that a test names."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from relay.http.app import build_door
 from relay.queue.connection import connect
 from relay.settings import load_settings
 from tests.http.door import Door, DoorServer, until_ready
+from tests.http.process import Serve
+from tests.server import TestServer
 
 OpenDoor = Callable[..., Awaitable[Door]]
 
@@ -39,3 +42,12 @@ async def door(open_door: OpenDoor) -> Door:
     opened = await open_door()
     await until_ready(opened)
     return opened
+
+
+@pytest.fixture(scope="module")
+def served(shared_server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Give a door as a process of its own for a whole module, none of whose tests may empty the shared Redis."""
+    shared_server.empty()
+    serve = asyncio.run(Serve.start(tmp_path_factory.mktemp("served") / "serve.log", shared_server.url))
+    yield serve
+    serve.close()
