@@ -1,7 +1,7 @@
 """`relay up`: puts folder, server, ports and processes together and runs them.
 
-The order in `_prepare` is the promise: whatever can be refused is refused before anything is started. Only the number of
-partitions has to be asked of the started server.
+The order in `_prepare` is the promise: whatever can be refused is refused before anything is started. Only the number
+of partitions has to be asked of the started server.
 """
 
 import asyncio
