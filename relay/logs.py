@@ -60,7 +60,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people: time (UTC), level, process, message, extras as name=value; a traceback stands below it."""
+    """A line for people: time (UTC), level, process, message, extras as name=value; a traceback stands below it.
+
+    What is not printable is escaped: a site's name may come from anybody, and is to be no second line.
+    """
 
     def __init__(self, process: str) -> None:
         super().__init__()
@@ -69,7 +72,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and the lines of the traceback if there is one."""
         extras = "".join(f" {name}={value}" for name, value in _extras(record))
-        head = f"{_moment(record)} {record.levelname.lower():<7} {self._process}: {record.getMessage()}{extras}"
+        said = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in record.getMessage() + extras)
+        head = f"{_moment(record)} {record.levelname.lower():<7} {self._process}: {said}"
         trouble = _trouble(self, record)
         return f"{head}\n{trouble}" if trouble else head
 

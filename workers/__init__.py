@@ -6,9 +6,11 @@ runtime     the parts below put together, started and stopped
 ownership   which partitions are ours: leases, fair shares
 partition   one owned partition: reading ahead in order, events set aside
 lanes       a visitor's events in their order, in memory
-dispatch    the heart: whose turn it is, send, judge, settle
+dispatch    the heart: send, judge, settle
+turns       whose turn it is: the sites in turn, and their lanes
 settling    outcomes written down in groups
-upstream    one Plausible: how much it can take, and its circuit
+upstream    one Plausible: how much it can take, what is down, whose fault a failure is
+sites       one site's events at it; circuit: single probes after failures
 client      the HTTP client; connection: one connection of it
 """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -51,11 +52,17 @@ class Client:
         authority = url.netloc.rpartition("@")[2]
         self._head = f"POST {path} HTTP/1.1\r\nHost: {authority}\r\n".encode("latin-1")
 
-    async def post(self, outbound: Outbound) -> Reply | NoAnswer:
-        """Post one event and wait for the answer; every failure is a value."""
+    async def post(self, outbound: Outbound, may_write: Callable[[], bool] = lambda: True) -> Reply | NoAnswer | None:
+        """Post one event and wait for the answer; every failure is a value.
+
+        Connecting can take longer than a lease: `may_write` is asked when the connection stands. None if it said no.
+        """
         connection = self._take() or await self._connect()
         if isinstance(connection, NoAnswer):
             return connection
+        if not may_write():
+            connection.close()
+            return None
         answer = connection.request(self._bytes_of(outbound))
         loop = asyncio.get_running_loop()
         limit = loop.call_later(self.answer_timeout_s, connection.give_up, f"no answer in {self.answer_timeout_s:g} s")

@@ -1,4 +1,4 @@
-"""The heart of the worker: whose turn it is, send it, judge the answer, settle the outcome.
+"""The heart of the worker: send the event whose turn it is, judge the answer, settle the outcome.
 
 One delivery a visitor at a time, visitors side by side, as many as the upstream takes. In flight and not
 yet settled together stay below `concurrency`: that is the most that a killed worker can repeat.
@@ -10,7 +10,6 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -37,7 +36,9 @@ from relay.rules.judge import (
 from workers.client import Client, Outbound
 from workers.lanes import CRASH_STATUS, Entry, Lane
 from workers.settling import Settler
-from workers.upstream import Upstream
+from workers.sites import Site
+from workers.turns import Turns
+from workers.upstream import Fell, Upstream
 
 log = logging.getLogger(__name__)
 
@@ -64,98 +65,71 @@ class Dispatcher:
     upstream: Upstream
     settler: Settler
     policy: DeliveryPolicy
-    in_flight: int = 0
-    closed: bool = False
-    _ready: deque[Lane] = field(default_factory=deque)
-    _unsure: list[Lane] = field(default_factory=list)
-    _pumping: bool = False
+    turns: Turns = field(init=False)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _timer: asyncio.TimerHandle | None = None
     _sites_seen: set[str] = field(default_factory=set)
 
-    def offer(self, lane: Lane, in_s: float = 0.0) -> None:
-        """The lane has an event to send, in so many seconds."""
-        if in_s > 0:
-            asyncio.get_running_loop().call_later(in_s, self.offer, lane)
-            return
-        self._ready.append(lane)
-        self.pump()
+    def __post_init__(self) -> None:
+        self.turns = Turns(self.upstream, self._start, self._has_room)
 
-    def pump(self) -> None:
-        """Start as many deliveries as may start now. What is offered meanwhile is seen by the same loop."""
-        if self._pumping:
-            return
-        self._pumping = True
-        now_s = time.monotonic()
-        while self._ready and not self.closed and self._may_start(now_s):
-            lane = self._ready.popleft()
-            if lane.partition.closing:  # another worker's, now or soon
-                continue
-            if now_s < lane.partition.lease_until_s:
-                self._start(lane)
-            else:
-                self._unsure.append(lane)
-        self._pumping = False
-        self._come_back(now_s)
+    @property
+    def in_flight(self) -> int:
+        """Deliveries under way."""
+        return self.upstream.under_way
 
-    def renewed(self) -> None:
-        """Leases were prolonged: lanes that waited for that go on."""
-        self._ready.extend(self._unsure)
-        self._unsure.clear()
-        self.pump()
+    def _has_room(self) -> bool:
+        return self.in_flight + self.settler.unsettled < self.policy.concurrency
 
-    def _may_start(self, now_s: float) -> bool:
-        has_room = self.in_flight + self.settler.unsettled < self.policy.concurrency
-        return has_room and self.upstream.may_send(self.in_flight, now_s)
-
-    def _come_back(self, now_s: float) -> None:
-        """When only the upstream's pace holds lanes back, nothing else would wake us."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._ready and not self.closed and self.upstream.next_s > now_s:
-            self._timer = asyncio.get_running_loop().call_at(self._loop_time(self.upstream.next_s), self.pump)
-
-    @staticmethod
-    def _loop_time(at_s: float) -> float:
-        return asyncio.get_running_loop().time() + at_s - time.monotonic()
-
-    def _start(self, lane: Lane) -> None:
-        entry = lane.turn(self._others(lane, lane.entries[0]))
+    def _start(self, lane: Lane, site: Site, now_s: float) -> None:
+        entry = lane.turn(self._others(lane, site, lane.entries[0]))
         late = too_late(time.time() - entry.event.accepted_ms / 1_000, self.policy.max_age_s)
         lane.partition.unfinished += 1
         if late is not None:
             self._end(lane, entry, late)
             return
-        self.in_flight += 1
-        self.upstream.began()
-        task = asyncio.get_running_loop().create_task(self._deliver(lane, entry))
+        self.upstream.began(site, entry, now_s)
+        task = asyncio.get_running_loop().create_task(self._deliver(lane, site, entry))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, lane: Lane, entry: Entry) -> None:
+    async def _deliver(self, lane: Lane, site: Site, entry: Entry) -> None:
+        """Send the event and see what came of it. A fault of ours with one event must hold up no other."""
         try:
-            answer = await self.client.post(Outbound(entry.event.user_agent, entry.event.ip, entry.event.body))
-        except Exception:  # a fault of ours with one event must hold up no other
+            outbound = Outbound(entry.event.user_agent, entry.event.ip, entry.event.body)
+            answer = await self.client.post(outbound, lane.partition.may_write)
+            verdict = None if answer is None else self._verdict(lane, site, entry, answer)
+        except Exception as error:
             log.exception("delivery failed inside the relay")
-            answer = NoAnswer(Trouble.UNANSWERED, "internal error")
-        self.in_flight -= 1
-        verdict = judge(answer, self._attempt(lane, entry), self.policy.retry)
+            verdict = Dead(DeadReason.INTERNAL_ERROR, type(error).__name__)
+        self.upstream.ended(site, entry)
+        match verdict:
+            case None:  # the lease ran out before a byte was written
+                self._give_way(lane, site)
+            case TryAgain():
+                self._again(lane, site, entry, verdict)
+            case _:
+                self._end(lane, entry, verdict, sent_for=site)
+        self.turns.relist(site)
+        self.turns.pump()
+
+    def _give_way(self, lane: Lane, site: Site) -> None:
+        self.upstream.undecided(site)
+        lane.partition.unfinished -= 1
+        self.turns.offer(lane)
+
+    def _verdict(self, lane: Lane, site: Site, entry: Entry, answer: Reply | NoAnswer) -> Verdict:
+        verdict = judge(answer, self._attempt(lane, site, entry), self.policy.retry)
         if isinstance(answer, Reply) and answer.status == CRASH_STATUS:
             entry.crashes += 1
-        if isinstance(verdict, TryAgain):
-            self._again(lane, entry, verdict)
-        else:
-            self._end(lane, entry, verdict, sent=True)
-        self.pump()
+        return verdict
 
-    def _attempt(self, lane: Lane, entry: Entry) -> Attempt:
+    def _attempt(self, lane: Lane, site: Site, entry: Entry) -> Attempt:
         event, now_s = entry.event, time.time()
         failed_s = 0.0 if entry.first_failed_ms is None else now_s - entry.first_failed_ms / 1_000
         return Attempt(
             number=entry.attempts + 1,
             failing_s=failed_s,
-            others=self._others(lane, entry),
+            others=self._others(lane, site, entry),
             on_ambiguous=self.policy.on_ambiguous_revenue if event.revenue else self.policy.on_ambiguous,
             drop_cause=probable_cause(
                 user_agent=event.user_agent,
@@ -165,17 +139,20 @@ class Dispatcher:
             ),
             now_s=now_s,
             draw=random.random(),  # noqa: S311 - jitter, no secret
+            room_aside=lane.aside or lane.partition.has_room_aside,
         )
 
-    def _others(self, lane: Lane, entry: Entry) -> Others:
+    def _others(self, lane: Lane, site: Site, entry: Entry) -> Others:
         """How others fared since the entry first failed here; for one set aside, that they pass is known."""
         found = Others.UNKNOWN
-        if entry.failures:
-            found = self.upstream.others(entry.passed_before, entry.failed_before, entry.failures)
+        if entry.before is not None:
+            found = self.upstream.others(site, entry.before, entry.failures)
         return Others.PASS if lane.aside and found is Others.UNKNOWN else found
 
-    def _end(self, lane: Lane, entry: Entry, verdict: Delivered | Dropped | Dead, *, sent: bool = False) -> None:
-        """The event has its outcome; its visitor's next one may go."""
+    def _end(
+        self, lane: Lane, entry: Entry, verdict: Delivered | Dropped | Dead, *, sent_for: Site | None = None
+    ) -> None:
+        """The event has its outcome; its visitor's next one may go. `sent_for`: its site, if it was sent."""
         match verdict:
             case Delivered():
                 if len(self._sites_seen) < SITES_KNOWN:
@@ -186,29 +163,30 @@ class Dispatcher:
                 outcome = Outcome("dropped", entry.id, cause.encode(), entry.event.tally)
             case Dead(reason, detail):
                 log.warning("an event of %s is dead: %s (%s)", entry.event.site, reason, detail)
-                note = dead_note(reason, detail, entry.attempts + sent, entry.first_failed_ms)
+                note = dead_note(reason, detail, entry.attempts + (sent_for is not None), entry.first_failed_ms)
                 outcome = Outcome("dead", entry.id, note, entry.event.tally)
             case _:
                 assert_never(verdict)
-        if sent:
-            self._tell_upstream(lane, entry, verdict)
+        if sent_for is not None:
+            self._tell_upstream(lane, sent_for, entry, verdict)
         lane.partition.ended(lane, entry)
         self.settler.add(lane.partition, outcome)
         self._go_on(lane, entry)
 
     def _go_on(self, lane: Lane, done: Entry) -> None:
         if lane.entries:
-            self.offer(lane)
+            self.turns.offer(lane)
         else:
             lane.partition.rest(lane, done.event.visitor)
 
-    def _again(self, lane: Lane, entry: Entry, verdict: TryAgain) -> None:
+    def _again(self, lane: Lane, site: Site, entry: Entry, verdict: TryAgain) -> None:
         """The event failed. In an outage nobody's attempts are used up; else it waits, or goes aside."""
         partition = lane.partition
-        self._tell_upstream(lane, entry, verdict)
-        if self.upstream.down or entry is not lane.entries[0]:
+        self._tell_upstream(lane, site, entry, verdict)
+        outage = self.upstream.down or (site.circuit.down and not verdict.aside)
+        if outage or entry is not lane.entries[0]:
             partition.unfinished -= 1
-            self.offer(lane, 0.0 if self.upstream.down else verdict.after_s)
+            self.turns.offer(lane, 0.0 if outage else verdict.after_s)
             return
         entry.attempts += 1
         aside = verdict.aside or lane.aside
@@ -222,49 +200,56 @@ class Dispatcher:
             partition.put_aside(lane, entry, note)
             self._go_on(lane, entry)
         else:
-            self.offer(lane, max(verdict.after_s, 1e-3))
+            self.turns.offer(lane, max(verdict.after_s, 1e-3))
 
-    def _tell_upstream(self, lane: Lane, entry: Entry, verdict: Verdict) -> None:
+    def _tell_upstream(self, lane: Lane, site: Site, entry: Entry, verdict: Verdict) -> None:
         """What this answer says of the upstream's health: a definite one is a good sign, whatever it says."""
         match verdict:
             case Delivered() | Dropped() | Dead(DeadReason.REFUSED_UPSTREAM | DeadReason.TOO_LARGE):
-                self._upstream_answered()
+                self._answered(site)
             case TryAgain(trouble=Trouble.PASSING_DROP):
-                self._upstream_answered()
+                self._answered(site)
+            case Dead(DeadReason.INTERNAL_ERROR):
+                self.upstream.undecided(site)
             case Dead(_, detail):  # given up without an answer, or after a 5xx
-                self._upstream_stumbled(lane, entry, TryAgain(0.0, Trouble.UNANSWERED, aside=False, detail=detail))
+                lost = TryAgain(0.0, Trouble.UNANSWERED, aside=False, detail=detail)
+                self._stumbled(lane, site, entry, lost)
             case TryAgain():
-                self._upstream_stumbled(lane, entry, verdict)
+                self._stumbled(lane, site, entry, verdict)
             case _:
                 assert_never(verdict)
 
-    def _upstream_answered(self) -> None:
-        since_s = self.upstream.answered()
-        if since_s is not None:
-            log.warning("the upstream answers again after %.1f s", time.monotonic() - since_s)
+    def _answered(self, site: Site) -> None:
+        upstream_since_s, site_since_s = self.upstream.answered(site)
+        if site_since_s is not None:
+            log.warning("%s is taken again after %.1f s", site.name, time.monotonic() - site_since_s)
+        if upstream_since_s is not None:
+            log.warning("the upstream answers again after %.1f s", time.monotonic() - upstream_since_s)
+            self.turns.relist_all()
 
-    def _upstream_stumbled(self, lane: Lane, entry: Entry, verdict: TryAgain) -> None:
-        if entry.failures == 0:
-            entry.passed_before, entry.failed_before = self.upstream.passed, self.upstream.failed
-        entry.failures += 1
+    def _stumbled(self, lane: Lane, site: Site, entry: Entry, verdict: TryAgain) -> None:
+        alone = self._others(lane, site, entry) is Others.PASS
+        if entry.before is None:
+            entry.before = self.upstream.mark(site)
+        entry.failures += not alone
         draw = random.random()  # noqa: S311 - jitter, no secret
-        if self.upstream.stumbled(verdict, time.monotonic(), draw, fails_alone=lane.aside):
-            log.error("the upstream is down, events wait: %s (%s)", verdict.trouble, verdict.detail)
-
-    def forget(self, number: int) -> None:
-        """Drop the lanes of a partition that is no longer ours."""
-        self._ready = deque(lane for lane in self._ready if lane.partition.number != number)
-        self._unsure = [lane for lane in self._unsure if lane.partition.number != number]
+        match self.upstream.stumbled(site, verdict, time.monotonic(), draw, fails_alone=alone):
+            case Fell.UPSTREAM:
+                log.error("the upstream is down, events wait: %s (%s)", verdict.trouble, verdict.detail)
+                self.turns.relist_all()
+            case Fell.SITE:
+                log.error("%s fails, its events wait: %s (%s)", site.name, verdict.trouble, verdict.detail)
+            case Fell.NOTHING:
+                pass
 
     @property
     def idle(self) -> bool:
         """Whether there is no event that could show how the upstream fares."""
-        return not self._ready and not self.in_flight
+        return not self.in_flight and self.turns.empty
 
     async def close(self, within_s: float) -> bool:
         """Start nothing more and wait for what is in flight; False if it took too long."""
-        self.closed = True
-        self._come_back(0.0)
+        self.turns.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
         return not self._tasks

@@ -14,6 +14,8 @@ from relay.rules.judge import QUICK_ATTEMPTS, Others
 if TYPE_CHECKING:
     from relay.queue.stored import StoredEvent
     from workers.partition import Partition
+    from workers.sites import Site
+    from workers.upstream import Mark
 
 CRASH_STATUS: Final = 500  # the application failed on this very request; 502 to 504 come from what is before it
 
@@ -28,8 +30,8 @@ class Entry:
     first_failed_ms: int | None = None
     failures: int = 0
     crashes: int = 0
-    passed_before: int = 0
-    failed_before: int = 0
+    before: Mark | None = None
+    """How others had fared when it first failed here."""
 
 
 @dataclass(slots=True, eq=False)
@@ -41,6 +43,8 @@ class Lane:
     aside: bool = False
     busy: bool = False
     """Ready, sending or waiting for a retry: someone will come back to it."""
+    site: Site | None = None
+    """Set when the lane is first offered."""
 
     def turn(self, others: Others) -> Entry:
         """The entry to send now: the first.

@@ -25,6 +25,7 @@ from workers.partition import Partition
 log = logging.getLogger(__name__)
 
 TICK_S = 0.5
+GRACE_S = 1.5  # after the queue was away: its owners come back, too, and write down what they delivered meanwhile
 TRUST_S = 0.8 * leases.TTL_MS / 1_000  # from when the renewal was sent, by our own clock
 
 
@@ -44,6 +45,10 @@ class Ownership:
     """Lost while something of theirs was in flight: not taken again before that is settled, or it is repeated."""
     _runs: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _away: bool = False
+    _take_from_s: float = 0.0
+    """What others owned is not taken before."""
+    _lost: set[int] = field(default_factory=set)
+    """What was ours when the queue went away."""
 
     async def run(self) -> None:
         """Keep the leases and the fair share until cancelled; a partition's own failure ends everything."""
@@ -55,8 +60,6 @@ class Ownership:
                     log.error("the queue is away, deliveries pause: %s", describe(error))  # noqa: TRY400 - expected
                 self._away = True
             else:
-                if self._away:
-                    log.warning("the queue is back")
                 self._away = False
             for run in self._runs.values():
                 if run.done():
@@ -72,7 +75,11 @@ class Ownership:
                 self.owned[number].lease_until_s = sent_s + TRUST_S
             else:
                 log.warning("partition %d was lost: its lease ran out", number)
+                self._lost.add(number)
                 await self._drop(number)
+        if self._away:
+            log.warning("the queue is back")
+            self._take_from_s = time.monotonic() + GRACE_S
         self.on_renewed()
         share = math.ceil(self.partitions / live)
         if len(self.owned) > share or any(partition.closing for partition in self.owned.values()):
@@ -85,6 +92,10 @@ class Ownership:
         not_now = {partition.number for partition in self._left} | self.owned.keys()
         foreign = [p for p in range(self.partitions) if p not in not_now]
         free = await leases.free_partitions(self.redis, foreign)
+        if time.monotonic() < self._take_from_s:
+            free = [number for number in free if number in self._lost]
+        else:
+            self._lost.clear()
         random.shuffle(free)
         for number in free[: share - len(self.owned)]:
             sent_s = time.monotonic()

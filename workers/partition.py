@@ -24,9 +24,10 @@ from workers.lanes import Entry, Lane
 
 log = logging.getLogger(__name__)
 
-READ_COUNT = 200
+READ_COUNT = 32  # each may have a megabyte, and the sizes of the next ones are not known
 READ_AHEAD = 4_096  # entries in memory a partition, so that a million pending cost no more than these
 READ_AHEAD_BYTES = 8_000_000  # the same for events of unusual size
+ASIDE_MOST = 10_000  # set aside in all; beyond that they hold their visitors, and drops are final
 ASIDE_AT_ONCE = 32  # events set aside that are tried side by side, so that many poison ones crowd out nobody
 PAUSE_S = 0.2
 
@@ -50,12 +51,21 @@ class Partition:
     _lanes: dict[Visitor, Lane] = field(default_factory=dict)
     _held: int = 0
     _held_bytes: int = 0
-    _last_size: int = 1_000
+    _last_size: int = 1_000_000
     _room: asyncio.Event = field(default_factory=asyncio.Event)
     _notes: dict[bytes, Note] = field(default_factory=dict)
     _aside: list[tuple[int, bytes, Note]] = field(default_factory=list)
     _aside_now: int = 0
     _aside_wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def has_room_aside(self) -> bool:
+        """Whether one more event may be set aside."""
+        return len(self._aside) < ASIDE_MOST
+
+    def may_write(self) -> bool:
+        """Whether a request for one of its events may be written at this moment."""
+        return not self.closing and time.monotonic() < self.lease_until_s
 
     async def run(self) -> None:
         """Read ahead and bring back what was set aside, until cancelled."""
@@ -78,11 +88,11 @@ class Partition:
                 continue
             if entries:
                 after = entries[-1][0]
-                self._last_size = max(1, sum(len(fields.get(b"e", b"")) for _, fields in entries) // len(entries))
+                self._last_size = max(1, *(len(fields.get(b"e", b"")) for _, fields in entries))
                 self._take_in(entries)
 
     def _read_count(self) -> int:
-        """How many entries to read: as many as there is room for, guessing their size by the last ones'."""
+        """How many entries to read: what there is room for if all are as large as the largest of the last ones."""
         fitting = (READ_AHEAD_BYTES - self._held_bytes) // self._last_size
         return max(1, min(READ_COUNT, READ_AHEAD - self._held, fitting))
 

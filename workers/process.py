@@ -73,8 +73,11 @@ async def _host(runtime: Runtime) -> None:
         else:
             away = False
         finally:
-            with contextlib.suppress(*AWAY, RedisError, asyncio.CancelledError):
+            with contextlib.suppress(*AWAY, RedisError, asyncio.CancelledError):  # arq raises it for jobs it cancels
                 await worker.close()
+        ours = asyncio.current_task()
+        if ours is not None and ours.cancelling():  # ours came while it closed, and must not end with it
+            raise asyncio.CancelledError
         await asyncio.sleep(REBUILD_AFTER_S)
 
 

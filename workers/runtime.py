@@ -23,7 +23,7 @@ from workers.dispatch import DeliveryPolicy, Dispatcher
 from workers.ownership import Ownership
 from workers.partition import Partition
 from workers.settling import Settler
-from workers.upstream import Upstream
+from workers.upstream import Fell, Upstream
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +46,14 @@ class Runtime:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.settler.on_settled = self.dispatcher.pump
+        self.settler.on_settled = self.dispatcher.turns.pump
         self.ownership = Ownership(
             redis=self.redis,
             worker=self.name,
             partitions=self.settings.partitions,
-            open_partition=lambda number: Partition(number, self.redis, self.dispatcher.offer, self.settler.add),
-            forget=self.dispatcher.forget,
-            on_renewed=self.dispatcher.renewed,
+            open_partition=lambda number: Partition(number, self.redis, self.dispatcher.turns.offer, self.settler.add),
+            forget=self.dispatcher.turns.forget,
+            on_renewed=self.dispatcher.turns.renewed,
             state=self.describe,
         )
 
@@ -108,14 +108,17 @@ class Runtime:
         while True:
             now_s = time.monotonic()
             never_tried = self.upstream.passed + self.upstream.failed == 0
-            if self.dispatcher.idle and (never_tried or self.upstream.down) and now_s >= self.upstream.next_s:
+            due = never_tried or (self.upstream.down and now_s >= self.upstream.circuit.next_s)
+            if self.dispatcher.idle and due:
                 trouble = await self.client.reach()
+                nobody = self.upstream.site("")
                 if trouble is not None:
                     stumble = TryAgain(0.0, trouble.trouble, aside=False, detail=trouble.detail)
-                    if self.upstream.stumbled(stumble, time.monotonic(), random.random()):  # noqa: S311 - jitter
+                    draw = random.random()  # noqa: S311 - jitter
+                    if self.upstream.stumbled(nobody, stumble, time.monotonic(), draw) is Fell.UPSTREAM:
                         log.error("the upstream is down: %s (%s)", trouble.trouble, trouble.detail)
-                elif never_tried or self.upstream.reason.startswith("unreachable"):
-                    self.upstream.answered()
+                elif never_tried or self.upstream.circuit.reason.startswith("unreachable"):
+                    self.upstream.answered(nobody)
             await asyncio.sleep(LOOK_EVERY_S)
 
 

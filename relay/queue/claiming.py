@@ -6,7 +6,7 @@ XDEL in `settle` is the only way out of a stream, so what was read and not settl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, cast
 
 import orjson
@@ -64,7 +64,13 @@ async def read_one(redis: Redis, partition: int, entry_id: bytes) -> RawEntry | 
 async def read_notes(redis: Redis, partition: int) -> dict[bytes, Note]:
     """What earlier owners noted of the entries that failed."""
     kept: dict[bytes, bytes] = await redis.hgetall(keys.retry(partition))  # type: ignore[misc]
-    return {entry_id: Note(**orjson.loads(text)) for entry_id, text in kept.items()}
+    return {entry_id: _note(text) for entry_id, text in kept.items()}
+
+
+def _note(text: bytes) -> Note:
+    """A note as this relay knows it; what a later one added to it is passed over."""
+    found = orjson.loads(text)
+    return Note(**{field.name: found[field.name] for field in fields(Note) if field.name in found})
 
 
 async def settle(redis: Redis, outcomes: Mapping[int, Sequence[Outcome]], *, again: bool) -> int:

@@ -126,5 +126,7 @@ def describe(error: BaseException) -> str:
         return str(error)
     if isinstance(error, RedisConnectionError | OSError):
         return "no connection"
-    text = str(error)
-    return text.partition(":")[0][:80] if isinstance(error, RedisError) else type(error).__name__
+    if not isinstance(error, RedisError):
+        return type(error).__name__
+    text = str(error).rpartition("of pipeline caused error: ")[2]  # before it redis-py repeats the whole command
+    return "".join(c if c.isprintable() else " " for c in text.partition(":")[0][:80])

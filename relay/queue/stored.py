@@ -7,6 +7,7 @@ A later version reads all earlier ones. Nothing of the request is kept that is n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 from zlib import crc32
 
@@ -68,10 +69,18 @@ def unpack(form: bytes) -> StoredEvent:
     except ValueError as error:
         raise UnreadableError("the head of a version 1 event is damaged") from error
     match kept:
-        case [str(site), str(ip), None | str() as agent, int(accepted_ms), str(flags)]:
+        case [str(site), str(ip), None | str() as agent, int(accepted_ms), str(flags)] if _is_address(ip):
             return StoredEvent(site, ip, _agent_bytes(agent), body, accepted_ms, "r" in flags, "e" in flags)
         case _:
             raise UnreadableError("the head of a version 1 event is damaged")
+
+
+def _is_address(ip: str) -> bool:
+    try:
+        ip_address(ip)
+    except ValueError:
+        return False
+    return True
 
 
 def _agent_bytes(agent: str | None) -> bytes | None:

@@ -35,8 +35,12 @@ ADVICE: Final[dict[DropCause, str]] = {
 }
 """What the user can do about each cause."""
 
-PASSING: Final = frozenset({DropCause.NO_SESSION})
-"""Causes that may pass by themselves: tried again, which can't count twice as nothing was recorded."""
+PASSING: Final[dict[DropCause, tuple[float, ...]]] = {
+    DropCause.NO_SESSION: (1.0, 2.0),  # its pageview was sent at the same moment, on another connection
+    DropCause.SITE_UNKNOWN: (5.0, 15.0, 40.0),  # Plausible knows a new site within about a minute
+}
+"""Causes that may pass by themselves, and how long to wait before each further try, in units of the first wait for a
+retry (RELAY_RETRY_BASE_S). Trying again can't count twice, as nothing was recorded (contract section 3)."""
 
 
 def probable_cause(*, user_agent: bytes | None, ip: str, engagement: bool, site_seen: bool) -> DropCause:

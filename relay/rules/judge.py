@@ -16,9 +16,6 @@ from relay.rules.drops import PASSING, DropCause
 QUICK_ATTEMPTS: Final = 3
 """After so many failed attempts while other events pass, an event no longer holds its visitor's later ones."""
 
-PASSING_DROP_TRIES: Final = 3
-"""How often an event is sent in all whose drop may have a passing cause."""
-
 DETAIL_CHARACTERS: Final = 500
 """How much of Plausible's own words is kept with a dead letter."""
 
@@ -44,6 +41,7 @@ class DeadReason(StrEnum):
     EXHAUSTED = "exhausted"
     TOO_LATE = "too_late"
     UNREADABLE = "unreadable"
+    INTERNAL_ERROR = "internal_error"
 
 
 class OnAmbiguous(StrEnum):
@@ -90,6 +88,8 @@ class Attempt:
     drop_cause: DropCause
     now_s: float
     draw: float
+    room_aside: bool = True
+    """Whether the event may wait where it holds up nobody; that has room for some thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +176,9 @@ def _quoted(text: str) -> str:
 def _taken(reply: Reply, attempt: Attempt, policy: RetryPolicy) -> Verdict:
     if reply.dropped < 1:
         return Delivered()
-    if attempt.drop_cause in PASSING and attempt.number < PASSING_DROP_TRIES:
-        after_s = backoff_s(attempt.number, base_s=policy.base_s, cap_s=policy.cap_s, draw=attempt.draw)
+    waits = PASSING.get(attempt.drop_cause, ())
+    if attempt.number <= len(waits) and attempt.room_aside:
+        after_s = min(policy.cap_s, policy.base_s * waits[attempt.number - 1]) * (0.75 + attempt.draw / 2)
         return TryAgain(after_s, Trouble.PASSING_DROP, aside=True, detail=attempt.drop_cause)
     return Dropped(attempt.drop_cause)
 
@@ -191,5 +192,5 @@ def _again(
         return Dead(DeadReason.EXHAUSTED, f"{detail}, {attempt.number} attempts in {attempt.failing_s:.0f} s")
     pause_s = retry_after_s(retry_after, now_s=attempt.now_s, cap_s=policy.cap_s)
     after_s = backoff_s(attempt.number, base_s=policy.base_s, cap_s=policy.cap_s, draw=attempt.draw)
-    aside = alone and attempt.number >= QUICK_ATTEMPTS
+    aside = alone and attempt.number >= QUICK_ATTEMPTS and attempt.room_aside
     return TryAgain(max(after_s, pause_s), trouble, aside, detail, pause_s)

@@ -66,6 +66,15 @@ def test_an_exception_stays_within_its_json_line(monkeypatch: pytest.MonkeyPatch
     assert "ValueError: two\nlines" in json.loads(line)["exception"]
 
 
+def test_nobody_forges_a_text_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A site's name may hold a line break or an escape sequence; the line stays one, and shows them."""
+    stream = io.StringIO()
+    written("text", "info", stream, monkeypatch)
+    logging.getLogger("relay").info("an event of %s", "a\n2026 error \x1b[31m", extra={"more": "b\rc"})
+    (line,) = stream.getvalue().splitlines()
+    assert line.endswith(r"an event of a\n2026 error \x1b[31m more=b\rc")
+
+
 def test_a_text_line_reads_at_a_glance(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal: time, level, process, message, extras; a traceback below."""
     stream = io.StringIO()

@@ -63,6 +63,8 @@ async def test_a_server_that_is_not_there_is_described_without_its_address(tmp_p
     assert describe(TimeoutError("10.0.0.1")) == "no answer in time"
     assert describe(OutOfMemoryError("command not allowed: secret")) == "command not allowed"
     assert describe(ResponseError("WRONGTYPE Operation")) == "WRONGTYPE Operation"
+    piped = "Command # 1 (EVAL #!lua\nlocal x) of pipeline caused error: NOREPLICAS Not enough good replicas"
+    assert describe(ResponseError(piped)) == "NOREPLICAS Not enough good replicas"
     assert describe(KeyError("secret")) == "KeyError"
     await redis.aclose()
 

@@ -60,6 +60,7 @@ def test_the_form_is_the_one_that_is_on_disks() -> None:
         b'1["a","9.9.9.9",null,null,""]\n{}',
         b'1["a",9,null,1,""]\n{}',
         b'1[null,"9.9.9.9",null,1,""]\n{}',
+        b'1["a","no address",null,1,""]\n{}',
         b"\xff\xfe\n{}",
     ],
 )

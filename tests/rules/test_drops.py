@@ -33,4 +33,4 @@ def test_the_likeliest_cause_is_named(
 def test_each_cause_has_advice() -> None:
     """For every cause the user is told what he can do."""
     assert set(ADVICE) == set(DropCause)
-    assert set(DropCause) >= PASSING
+    assert set(DropCause) >= set(PASSING)

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.rules.drops import DropCause
+from relay.rules.drops import PASSING, DropCause
 from relay.rules.judge import (
     DETAIL_CHARACTERS,
-    PASSING_DROP_TRIES,
     QUICK_ATTEMPTS,
     Attempt,
     Dead,
@@ -52,23 +51,37 @@ def test_any_success_is_delivered(status: int) -> None:
     assert judge(Reply(status), FIRST, POLICY) == Delivered()
 
 
-@pytest.mark.parametrize("cause", set(DropCause) - {DropCause.NO_SESSION})
+@pytest.mark.parametrize("cause", set(DropCause) - set(PASSING))
 def test_a_drop_is_dropped(cause: DropCause) -> None:
     """A 2xx with x-plausible-dropped is `dropped` with the probable cause, at once if that is final."""
     assert judge(Reply(202, dropped=1), attempt(drop_cause=cause), POLICY) == Dropped(cause)
 
 
-def test_a_passing_drop_has_a_budget_of_its_own() -> None:
-    """A drop whose cause may pass is tried again aside, a few times, then it is `dropped`."""
+@pytest.mark.parametrize("cause", PASSING)
+def test_a_passing_drop_has_a_budget_of_its_own(cause: DropCause) -> None:
+    """A drop whose cause may pass is tried again aside, a few times within two minutes, then it is `dropped`."""
+    tries = len(PASSING[cause]) + 1
     verdicts = [
-        judge(Reply(202, dropped=1), attempt(number=number, drop_cause=DropCause.NO_SESSION), POLICY)
-        for number in range(1, PASSING_DROP_TRIES + 1)
+        judge(Reply(202, dropped=1), attempt(number=number, drop_cause=cause), POLICY) for number in range(1, tries + 1)
     ]
-    assert [type(verdict) for verdict in verdicts] == [TryAgain] * (PASSING_DROP_TRIES - 1) + [Dropped]
-    for verdict in verdicts[:-1]:
-        assert isinstance(verdict, TryAgain)
-        assert verdict.aside
-        assert verdict.trouble is Trouble.PASSING_DROP
+    assert [type(verdict) for verdict in verdicts] == [TryAgain] * (tries - 1) + [Dropped]
+    waits_s = [verdict.after_s for verdict in verdicts if isinstance(verdict, TryAgain)]
+    assert waits_s == list(PASSING[cause])
+    assert all(v.aside and v.trouble is Trouble.PASSING_DROP for v in verdicts if isinstance(v, TryAgain))
+
+
+def test_a_new_site_is_waited_for_as_long_as_plausible_needs() -> None:
+    """The tries for a site that Plausible may not know yet span a minute, with any draw nearly so."""
+    assert sum(PASSING[DropCause.SITE_UNKNOWN]) >= 60.0
+
+
+def test_without_room_aside_nothing_goes_there() -> None:
+    """When too many events wait aside, a drop is final at once, and a poison event goes on holding its visitor."""
+    full = attempt(drop_cause=DropCause.SITE_UNKNOWN, room_aside=False)
+    assert judge(Reply(202, dropped=1), full, POLICY) == Dropped(DropCause.SITE_UNKNOWN)
+    verdict = judge(Reply(500), attempt(number=9, others=Others.PASS, room_aside=False), POLICY)
+    assert isinstance(verdict, TryAgain)
+    assert not verdict.aside
 
 
 def test_400_is_refused_upstream_with_plausibles_words() -> None:

@@ -21,7 +21,17 @@ PATIENCE_S = 0.15
 async def one_answer(script: Script, event: Outbound = EVENT) -> Reply | NoAnswer:
     """What the client makes of one request to such a server that waits for an answer only shortly."""
     async with client_to(script, PATIENCE_S) as (client, _):
-        return await client.post(event)
+        answer = await client.post(event)
+    assert answer is not None
+    return answer
+
+
+async def test_what_must_not_be_written_is_not() -> None:
+    """When the connection stands and the lease has ended meanwhile, not a byte is sent."""
+    async with client_to(silent, PATIENCE_S) as (client, wire):
+        assert await client.post(EVENT, may_write=lambda: False) is None
+        await until("the server saw the end", lambda: wire.connections == 1 and wire.open == 0)
+        assert wire.requests == []
 
 
 async def test_nothing_listens() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from relay.queue import keys
 from relay.queue.stored import pack, partition_of
-from relay.rules.judge import DeadReason
+from relay.rules.judge import Attempt, DeadReason, NoAnswer, Reply, RetryPolicy, Verdict, judge
 from relay.sandbox.record import Outcome
 from tests.queue.samples import AGENT, SITE, event_of, until
 from tests.workers.rig import open_rig
@@ -146,3 +146,25 @@ async def test_a_slow_answer_holds_up_its_visitor_only(redis_url: str) -> None:
         rig.fail()
         await until("the rest passes", lambda: rig.recorded().get("9.9.0.1") == ["hangs", "behind"])
         assert rig.seen()[0].arrival.user_agent == AGENT
+
+
+@pytest.mark.parametrize("as_probe", [False, True], ids=["in good times", "as the probe of an outage"])
+async def test_a_fault_of_ours_with_one_event_holds_up_no_other(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, *, as_probe: bool
+) -> None:
+    """An event on which the relay itself fails is dead `internal_error`; the others pass."""
+
+    def failing(answer: Reply | NoAnswer, attempt: Attempt, policy: RetryPolicy) -> Verdict:
+        if isinstance(answer, Reply) and answer.dropped:
+            raise RuntimeError("a bug")
+        return judge(answer, attempt, policy)
+
+    monkeypatch.setattr("workers.dispatch.judge", failing)
+    async with open_rig(redis_url) as rig:
+        rig.fail(*([{"status": 503, "count": 5}] if as_probe else []), {"drop": True, "count": 1})
+        await rig.accept(*(event_of("e0", visitor) for visitor in range(6)))
+        async with rig.worker():
+            account = await rig.settled()
+        assert (account["delivered"], account["dead"]) == (5, 1)
+        [letter] = await rig.letters()
+        assert (letter.reason, letter.detail) == (DeadReason.INTERNAL_ERROR, "RuntimeError")

@@ -57,7 +57,7 @@ async def test_an_upstream_that_is_not_there_is_waited_for(redis_url: str) -> No
         await rig.close_upstream()
         async with rig.worker() as runtime:
             await until("it is seen to be down", lambda: runtime.upstream.down)
-            assert runtime.upstream.reason.startswith("unreachable")
+            assert runtime.upstream.circuit.reason.startswith("unreachable")
             await rig.accept(*(event_of(f"e{n}", visitor) for n in range(EACH) for visitor in range(VISITORS)))
             failed = runtime.upstream.failed
             await until("it was probed", lambda: runtime.upstream.failed > failed + 2)
