@@ -1,6 +1,7 @@
 """One owned partition: its stream read ahead in order into lanes, and its events set aside until their time.
 
-Reading starts at the stream's very beginning: what an earlier owner left comes first, or order would break.
+Reading starts at the stream's very beginning: what an earlier owner left comes first, or order would break. A site
+that has its share of the read-ahead is parked: reading goes on without it, and comes back for it from where it stood.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from relay.queue.claiming import START, Note, Outcome, RawEntry, read_after, read_notes, read_one
+from relay.queue.claiming import (
+    BLOCK_MS,
+    START,
+    Note,
+    Outcome,
+    RawEntry,
+    following,
+    read_after,
+    read_notes,
+    read_one,
+    read_range,
+)
 from relay.queue.connection import AWAY, describe
 from relay.queue.dead import dead_note
 from relay.queue.stored import StoredEvent, UnreadableError, unpack
@@ -27,11 +39,26 @@ log = logging.getLogger(__name__)
 READ_COUNT = 32  # each may have a megabyte, and the sizes of the next ones are not known
 READ_AHEAD = 4_096  # entries in memory a partition, so that a million pending cost no more than these
 READ_AHEAD_BYTES = 8_000_000  # the same for events of unusual size
+SHARE = 8  # a site may have this part of both: so many dead ones fill the memory of a partition
+PARKED_BLOCK_MS = 20  # with sites parked, so soon is looked again whether they have room
+PASSING_S = 0.01  # rest after a read of nothing but parked sites' events: a million of them must not keep all busy
 ASIDE_MOST = 10_000  # set aside in all; beyond that they hold their visitors, and drops are final
 ASIDE_AT_ONCE = 32  # events set aside that are tried side by side, so that many poison ones crowd out nobody
 PAUSE_S = 0.2
 
 Visitor = tuple[bytes | None, str, str]
+
+
+@dataclass(slots=True)
+class Load:
+    """Events in memory."""
+
+    entries: int = 0
+    size_bytes: int = 0
+
+    def fills(self, part: int) -> bool:
+        """Whether this is one such part of the read-ahead, or more."""
+        return self.entries * part >= READ_AHEAD or self.size_bytes * part >= READ_AHEAD_BYTES
 
 
 @dataclass(slots=True, eq=False)
@@ -49,8 +76,12 @@ class Partition:
     unfinished: int = 0
     """Deliveries in flight and outcomes not yet written down."""
     _lanes: dict[Visitor, Lane] = field(default_factory=dict)
-    _held: int = 0
-    _held_bytes: int = 0
+    _held: Load = field(default_factory=Load)
+    _held_of: dict[str, Load] = field(default_factory=dict)
+    """By site; those without events in memory are not in it."""
+    _parked: dict[str, bytes] = field(default_factory=dict)
+    """Site → id of its first entry that was read and left where it is."""
+    _read_to: bytes = START
     _last_size: int = 1_000_000
     _room: asyncio.Event = field(default_factory=asyncio.Event)
     _notes: dict[bytes, Note] = field(default_factory=dict)
@@ -75,34 +106,87 @@ class Partition:
             tasks.create_task(self._bring_back())
 
     async def _read(self) -> None:
-        after, begun = START, False
+        begun = False
         while True:
             await self._room.wait()
             try:
                 if not begun:
                     self._notes, begun = await read_notes(self.redis, self.number), True
-                entries = await read_after(self.redis, self.number, after, self._read_count())
+                for site in list(self._parked):
+                    await self._come_back_for(site)
+                block_ms = PARKED_BLOCK_MS if self._parked else BLOCK_MS
+                entries = await read_after(self.redis, self.number, self._read_to, self._read_count(), block_ms)
             except (*AWAY, RedisError) as error:
                 log.debug("partition %d waits for the queue: %s", self.number, describe(error))
                 await asyncio.sleep(PAUSE_S)
                 continue
             if entries:
-                after = entries[-1][0]
-                self._last_size = max(1, *(len(fields.get(b"e", b"")) for _, fields in entries))
-                self._take_in(entries)
+                self._read_to = entries[-1][0]
+                if not self._take_in(entries):
+                    await asyncio.sleep(PASSING_S)
 
     def _read_count(self) -> int:
         """How many entries to read: what there is room for if all are as large as the largest of the last ones."""
-        fitting = (READ_AHEAD_BYTES - self._held_bytes) // self._last_size
-        return max(1, min(READ_COUNT, READ_AHEAD - self._held, fitting))
+        fitting = (READ_AHEAD_BYTES - self._held.size_bytes) // self._last_size
+        return max(1, min(READ_COUNT, READ_AHEAD - self._held.entries, fitting))
 
-    def _take_in(self, entries: list[RawEntry]) -> None:
+    def _take_in(self, entries: list[RawEntry]) -> bool:
+        """Put what was read where it belongs; False if all of it was left where it is."""
+        self._last_size = max(1, *(len(fields.get(b"e", b"")) for _, fields in entries))
+        taken = False
         for raw in entries:
             note = self._notes.pop(raw[0], None)
-            if note is not None and note.aside:
-                self._push_aside(raw[0], note)
-            elif (entry := self._entry(raw, note)) is not None:
-                self._line_up(entry, note)
+            entry = self._entry(raw, note)
+            if entry is None:
+                taken = True
+            elif self._is_parked(entry):
+                if note is not None:
+                    self._notes[entry.id] = note
+            else:
+                taken = True
+                self._place(entry, note)
+        return taken
+
+    def _is_parked(self, entry: Entry) -> bool:
+        """Whether the entry is left where it is, as its site has its share or was parked before."""
+        site = entry.event.site
+        if site not in self._parked and site in self._held_of and self._held_of[site].fills(SHARE):
+            self._parked[site] = entry.id
+        return site in self._parked
+
+    async def _come_back_for(self, site: str) -> None:
+        """Read what was left of a site, as far as there is room for it now; when all is read it is parked no more."""
+        while site in self._parked and self._room.is_set():
+            if site in self._held_of and self._held_of[site].fills(2 * SHARE):
+                return
+            entries = await read_range(self.redis, self.number, self._parked[site], self._read_to, self._read_count())
+            next_id = self._take_in_of(site, entries)
+            if next_id is None:
+                del self._parked[site]
+            else:
+                self._parked[site] = next_id
+
+    def _take_in_of(self, site: str, entries: list[RawEntry]) -> bytes | None:
+        """Put a site's entries into their lanes; the id to go on from, None if there was nothing left to read."""
+        for raw in entries:
+            try:
+                event = unpack(raw[1].get(b"e", b""))
+            except UnreadableError:  # was settled when it was first read
+                continue
+            if event.site != site:
+                continue
+            if site in self._held_of and self._held_of[site].fills(SHARE):
+                return raw[0]
+            note = self._notes.pop(raw[0], None)
+            if (entry := self._entry(raw, note)) is not None:
+                self._place(entry, note)
+        return following(entries[-1][0]) if entries else None
+
+    def _place(self, entry: Entry, note: Note | None) -> None:
+        if note is not None and note.aside:
+            self._push_aside(entry.id, note)
+        else:
+            self._line_up(entry, note)
 
     def _line_up(self, entry: Entry, note: Note | None) -> None:
         """Behind the visitor's earlier events; a first one that failed before waits until its time."""
@@ -111,7 +195,7 @@ class Partition:
         if lane is None:
             lane = self._lanes[visitor] = Lane(self)
         lane.entries.append(entry)
-        self._hold(+1, len(entry.event.body))
+        self._hold(entry, +1)
         if not lane.busy:
             lane.busy = True
             self.offer(lane, 0.0 if note is None else max(0.0, note.next_ms / 1_000 - time.time()))
@@ -137,7 +221,7 @@ class Partition:
             self._aside_now -= 1
             self._aside_wake.set()
         else:
-            self._hold(-1, -len(entry.event.body))
+            self._hold(entry, -1)
 
     def rest(self, lane: Lane, visitor: Visitor) -> None:
         """The lane is empty and forgotten; the visitor's next event makes a new one."""
@@ -183,10 +267,16 @@ class Partition:
             self._aside_now += 1
             self.offer(lane, 0.0)
 
-    def _hold(self, entries: int, size_bytes: int) -> None:
-        self._held += entries
-        self._held_bytes += size_bytes
-        if self._held >= READ_AHEAD or self._held_bytes >= READ_AHEAD_BYTES:
+    def _hold(self, entry: Entry, sign: int) -> None:
+        """Count the entry in (+1) or out (-1)."""
+        site = entry.event.site
+        of_site = self._held_of.setdefault(site, Load())
+        for load in (self._held, of_site):
+            load.entries += sign
+            load.size_bytes += sign * len(entry.event.body)
+        if not of_site.entries:
+            del self._held_of[site]
+        if self._held.fills(1):
             self._room.clear()
-        elif self._held <= READ_AHEAD - READ_COUNT:
+        elif self._held.entries <= READ_AHEAD - READ_COUNT:
             self._room.set()

@@ -49,10 +49,24 @@ class Outcome:
     tally: tuple[str, str] = ("", "")
 
 
-async def read_after(redis: Redis, partition: int, after: bytes, count: int) -> list[RawEntry]:
-    """The next entries after id `after`, at most `count`; waits up to a second for one to come."""
-    reply: Any = await redis.xread({keys.events(partition): after}, count=count, block=BLOCK_MS)
+async def read_after(
+    redis: Redis, partition: int, after: bytes, count: int, block_ms: int = BLOCK_MS
+) -> list[RawEntry]:
+    """The next entries after id `after`, at most `count`; waits so long for one to come."""
+    reply: Any = await redis.xread({keys.events(partition): after}, count=count, block=block_ms)
     return cast("list[RawEntry]", reply[0][1]) if reply else []
+
+
+async def read_range(redis: Redis, partition: int, first: bytes, last: bytes, count: int) -> list[RawEntry]:
+    """The pending entries from id `first` to id `last`, both included, at most `count`."""
+    reply: Any = await redis.xrange(keys.events(partition), first, last, count=count)
+    return cast("list[RawEntry]", reply)
+
+
+def following(entry_id: bytes) -> bytes:
+    """The least id behind this one."""
+    ms, _, number = entry_id.partition(b"-")
+    return b"%b-%d" % (ms, int(number) + 1)
 
 
 async def read_one(redis: Redis, partition: int, entry_id: bytes) -> RawEntry | None:
