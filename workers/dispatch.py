@@ -68,6 +68,10 @@ class Dispatcher:
     turns: Turns = field(init=False)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _sites_seen: set[str] = field(default_factory=set)
+    _passed_ms: int = 0
+    """When the last definite answer came, Unix ms."""
+    _failed_since: set[tuple[int, bytes]] = field(default_factory=set)
+    """Which events failed since then, the first two of them."""
 
     def __post_init__(self) -> None:
         self.turns = Turns(self.upstream, self._start, self._has_room)
@@ -124,11 +128,10 @@ class Dispatcher:
         return verdict
 
     def _attempt(self, lane: Lane, site: Site, entry: Entry) -> Attempt:
-        event, now_s = entry.event, time.time()
-        failed_s = 0.0 if entry.first_failed_ms is None else now_s - entry.first_failed_ms / 1_000
+        event = entry.event
         return Attempt(
             number=entry.attempts + 1,
-            failing_s=failed_s,
+            failing_s=entry.failing_ms / 1_000,
             others=self._others(lane, site, entry),
             on_ambiguous=self.policy.on_ambiguous_revenue if event.revenue else self.policy.on_ambiguous,
             drop_cause=probable_cause(
@@ -137,7 +140,7 @@ class Dispatcher:
                 engagement=event.engagement,
                 site_seen=event.site in self._sites_seen,
             ),
-            now_s=now_s,
+            now_s=time.time(),
             draw=random.random(),  # noqa: S311 - jitter, no secret
             room_aside=lane.aside or lane.partition.has_room_aside,
         )
@@ -182,18 +185,15 @@ class Dispatcher:
     def _again(self, lane: Lane, site: Site, entry: Entry, verdict: TryAgain) -> None:
         """The event failed. In an outage nobody's attempts are used up; else it waits, or goes aside."""
         partition = lane.partition
+        others_pass = self._known_to_pass(lane, site, entry)
         self._tell_upstream(lane, site, entry, verdict)
         outage = self.upstream.down or (site.circuit.down and not verdict.aside)
         if outage or entry is not lane.entries[0]:
             partition.unfinished -= 1
             self.turns.offer(lane, 0.0 if outage else verdict.after_s)
             return
-        entry.attempts += 1
         aside = verdict.aside or lane.aside
-        next_ms = int((time.time() + verdict.after_s) * 1_000)
-        first_ms = entry.first_failed_ms or int(time.time() * 1_000)
-        entry.first_failed_ms = first_ms
-        note = Note(entry.attempts, first_ms, next_ms, verdict.trouble, aside)
+        note = self._note(entry, verdict, aside=aside, alone=others_pass and not site.circuit.down)
         self.settler.add(partition, Outcome("again", entry.id, note.pack()))
         if aside:
             log.info("an event of %s waits aside: %s (%s)", entry.event.site, verdict.trouble, verdict.detail)
@@ -201,6 +201,23 @@ class Dispatcher:
             self._go_on(lane, entry)
         else:
             self.turns.offer(lane, max(verdict.after_s, 1e-3))
+
+    @staticmethod
+    def _note(entry: Entry, verdict: TryAgain, *, aside: bool, alone: bool) -> Note:
+        """What is to be known of the entry's failed attempt. Only a wait that is its own fault, `alone`, adds up."""
+        now_ms, after_ms = int(time.time() * 1_000), int(verdict.after_s * 1_000)
+        entry.attempts += 1
+        entry.first_failed_ms = entry.first_failed_ms or now_ms
+        entry.failed_ms = now_ms
+        entry.failing_ms += after_ms if alone else 0
+        first_ms, next_ms = entry.first_failed_ms, now_ms + after_ms
+        return Note(entry.attempts, first_ms, next_ms, verdict.trouble, aside, now_ms, entry.failing_ms)
+
+    def _known_to_pass(self, lane: Lane, site: Site, entry: Entry) -> bool:
+        """Whether others are seen to pass. For one set aside that stands until others fail and none passes any more."""
+        if lane.aside:
+            return self._passed_ms > entry.failed_ms or self._failed_since <= {(lane.partition.number, entry.id)}
+        return self._others(lane, site, entry) is Others.PASS
 
     def _tell_upstream(self, lane: Lane, site: Site, entry: Entry, verdict: Verdict) -> None:
         """What this answer says of the upstream's health: a definite one is a good sign, whatever it says."""
@@ -220,6 +237,8 @@ class Dispatcher:
                 assert_never(verdict)
 
     def _answered(self, site: Site) -> None:
+        self._passed_ms = int(time.time() * 1_000)
+        self._failed_since.clear()
         upstream_since_s, site_since_s = self.upstream.answered(site)
         if site_since_s is not None:
             log.warning("%s is taken again after %.1f s", site.name, time.monotonic() - site_since_s)
@@ -229,6 +248,8 @@ class Dispatcher:
 
     def _stumbled(self, lane: Lane, site: Site, entry: Entry, verdict: TryAgain) -> None:
         alone = self._others(lane, site, entry) is Others.PASS
+        if len(self._failed_since) < 2:  # noqa: PLR2004 - two are others to anyone
+            self._failed_since.add((lane.partition.number, entry.id))
         if entry.before is None:
             entry.before = self.upstream.mark(site)
         entry.failures += not alone

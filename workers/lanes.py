@@ -22,12 +22,18 @@ CRASH_STATUS: Final = 500  # the application failed on this very request; 502 to
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One pending event in memory, and how it fared. `crashes` counts answers 500 in this worker."""
+    """One pending event in memory, and how it fared. `crashes` counts answers 500 in this worker.
+
+    `failed_ms` is when it failed last, `failing_ms` for how long it has failed while others passed: what it waited
+    for an outage, or for a worker, is not in it.
+    """
 
     id: bytes
     event: StoredEvent
     attempts: int = 0
     first_failed_ms: int | None = None
+    failed_ms: int = 0
+    failing_ms: int = 0
     failures: int = 0
     crashes: int = 0
     before: Mark | None = None

@@ -212,7 +212,7 @@ class Partition:
             return None
         if note is None:
             return Entry(entry_id, event)
-        return Entry(entry_id, event, attempts=note.attempts, first_failed_ms=note.first_failed_ms)
+        return Entry(entry_id, event, note.attempts, note.first_failed_ms, note.failed_ms, note.failing_ms)
 
     def ended(self, lane: Lane, entry: Entry) -> None:
         """The entry has its outcome: it leaves its lane."""

@@ -23,13 +23,18 @@ RawEntry = tuple[bytes, dict[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What is known of an entry that failed: attempts so far, and when they began and go on, Unix ms."""
+    """What is known of an entry that failed: attempts so far, and when they began and go on, Unix ms.
+
+    `failed_ms` is when the last one failed, `failing_ms` for how long it has failed while others passed.
+    """
 
     attempts: int
     first_failed_ms: int
     next_ms: int
     reason: str
     aside: bool = False
+    failed_ms: int = 0
+    failing_ms: int = 0
 
     def pack(self) -> bytes:
         """The note as it is kept."""
