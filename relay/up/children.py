@@ -21,7 +21,7 @@ from relay.up.leash import leash
 _log = logging.getLogger(__name__)
 
 BACKOFF_S: Final = 0.5  # before the first new start; doubles up to the cap
-BACKOFF_CAP_S: Final = 10.0
+BACKOFF_CAP_S: Final = 5.0  # so that a server that died again and again, too, is back within the 10 s that are promised
 HEALTHY_S: Final = 30.0  # a child that lived this long starts over with the shortest pause
 WRONG_CONFIGURATION: Final = 2  # exit code with which a relay command refuses its settings
 
