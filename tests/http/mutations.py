@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -153,6 +153,11 @@ class Mutator:
         self.dice = random.Random(seed)
         self.seeds = seeds()
         self.bodies = [fields for fields in map(_fields, self.seeds) if fields]
+
+    def throw_again(self, seed: int) -> Self:
+        """Begin anew with this seed; returns itself."""
+        self.dice.seed(seed)
+        return self
 
     def body(self) -> bytes:
         """An event with fields changed, or its bytes damaged, or both."""
