@@ -23,8 +23,9 @@ CONCURRENCY: Final = 128  # the setting's default: what one worker may have unde
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how hard. The run ends when `kills` and `events` are reached, and at the latest after `seconds`.
+    """How long and how hard.
 
+    Each trouble comes once; then the run ends when `kills` and `events` are reached, at the latest after `seconds`.
     After `waits` of the troubles it is waited until all is well again; the next one comes into the last's at others.
     """
 
@@ -82,16 +83,16 @@ async def _strike(
 ) -> tuple[list[Blow], int]:
     """Trouble after trouble; what was done, and how many of it were kills."""
     draw = random.Random(plan.seed)
-    deck = _deck(troubles, draw)
     blows: list[Blow] = []
     kills = 0
     end_s = time.monotonic() + plan.seconds
-    while time.monotonic() < end_s and (kills < plan.kills or senders.count < plan.events):
+    for turn, trouble in enumerate(_deck(troubles, draw)):
+        reached = kills >= plan.kills and senders.count >= plan.events
+        if turn >= len(troubles) and (reached or time.monotonic() > end_s):
+            break
         await asyncio.sleep(draw.uniform(0.2, 1.0))
-        trouble = next(deck)
-        blow = await trouble.strike(fleet, sink)
-        if blow is None:
-            continue
+        while (blow := await trouble.strike(fleet, sink)) is None:  # noqa: ASYNC110 - its victim is being started
+            await asyncio.sleep(0.05)
         kills += trouble.kills
         if draw.random() < plan.waits:
             blow = replace(blow, healed_s=await _healed(blow.ended_s, sink, senders))

@@ -14,7 +14,7 @@ QUICK: Final = [
     for trouble in TROUBLES
     if trouble.kills or trouble.name.startswith("SIGTERM") or trouble.name == "connections to the queue cut"
 ]
-PLAN: Final = Plan(seconds=22, kills=1_000, events=1_000_000, visitors=100, rate=300, seed=11, waits=0.25)
+PLAN: Final = Plan(seconds=15, kills=1_000, events=1_000_000, visitors=100, rate=300, seed=11, waits=0.25)
 
 
 @pytest.mark.timeout(240)
