@@ -15,6 +15,7 @@ from typing import Final, cast
 import httptools
 import orjson
 
+ANSWER_S: Final = 0.02  # as a real one would take: so whatever is killed or stopped has something under way
 SLOW_S: Final = 0.5
 
 
@@ -125,10 +126,9 @@ class _Connection(asyncio.Protocol):
                 self._abort()
             case Mood.HANG:
                 pass
-            case Mood.SLOW:
-                asyncio.get_running_loop().call_later(SLOW_S, self._answer, _ANSWERS[Mood.SLOW])
             case mood:
-                self._answer(_ANSWERS[mood])
+                wait_s = SLOW_S if mood is Mood.SLOW else ANSWER_S
+                asyncio.get_running_loop().call_later(wait_s, self._answer, _ANSWERS[mood])
 
     def _answer(self, answer: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
