@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
 import signal
 import time
@@ -20,13 +21,16 @@ from relay.queue.connection import AWAY, connect
 FREEZE_S: Final = 5.0  # longer than a lease
 AWAY_S: Final = 2.0
 
+Do = Callable[[Fleet, Sink], Awaitable[bool]]
+"""Do it; False if there was nothing to do it to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """A trouble: what it is, how to do it, and how often it is drawn. `kills` processes by SIGKILL."""
 
     name: str
-    do: Callable[[Fleet, Sink], Awaitable[bool]]
+    do: Do
     weight: int = 1
     kills: bool = False
     may_repeat: bool = False
@@ -39,7 +43,9 @@ class Trouble:
         return Blow(self.name, began_s, time.monotonic(), self.may_repeat) if done else None
 
 
-def _ended(role: Role, number: signal.Signals) -> Callable[[Fleet, Sink], Awaitable[bool]]:
+def ended(role: Role, number: signal.Signals) -> Do:
+    """Send a signal that ends it, and wait for that."""
+
     async def do(fleet: Fleet, _: Sink) -> bool:
         pid = fleet.pid(role)
         if pid is None or not await fleet.signal(role, number):
@@ -52,12 +58,14 @@ def _ended(role: Role, number: signal.Signals) -> Callable[[Fleet, Sink], Awaita
     return do
 
 
-def _frozen(role: Role) -> Callable[[Fleet, Sink], Awaitable[bool]]:
+def frozen(role: Role, for_s: float = FREEZE_S) -> Do:
+    """Let it neither answer nor end."""
+
     async def do(fleet: Fleet, _: Sink) -> bool:
         if not await fleet.signal(role, signal.SIGSTOP):
             return False
         try:
-            await asyncio.sleep(FREEZE_S)
+            await asyncio.sleep(for_s)
         finally:
             await fleet.signal(role, signal.SIGCONT)
         return True
@@ -65,7 +73,9 @@ def _frozen(role: Role) -> Callable[[Fleet, Sink], Awaitable[bool]]:
     return do
 
 
-def _moody(mood: Mood) -> Callable[[Fleet, Sink], Awaitable[bool]]:
+def moody(mood: Mood) -> Do:
+    """Let Plausible's place fail in this way."""
+
     async def do(_: Fleet, sink: Sink) -> bool:
         sink.mood = mood
         try:
@@ -77,7 +87,8 @@ def _moody(mood: Mood) -> Callable[[Fleet, Sink], Awaitable[bool]]:
     return do
 
 
-async def _full_memory(fleet: Fleet, _: Sink) -> bool:
+async def full_memory(fleet: Fleet, _: Sink) -> bool:
+    """Let the server have used more than its `maxmemory`."""
     try:
         async with connect(fleet.redis_url, connections=2) as server:
             await server.config_set("maxmemory", "1")
@@ -90,29 +101,40 @@ async def _full_memory(fleet: Fleet, _: Sink) -> bool:
     return True
 
 
-async def _full_disk(fleet: Fleet, _: Sink) -> bool:
-    """The server may write no file any longer: the one that runs dies of it; the one after it may again."""
-    pid = fleet.pid(Role.SERVER)
-    if pid is None:
-        return False
-    try:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-    except ProcessLookupError:
-        return False
-    await asyncio.sleep(AWAY_S)
-    return True
+async def full_disk(fleet: Fleet, _: Sink) -> bool:
+    """Let no file of the server grow: it dies of its next write, and so does each one started meanwhile."""
+    end_s = time.monotonic() + AWAY_S
+    limited: int | None = None
+    while time.monotonic() < end_s:
+        pid = fleet.pid(Role.SERVER)
+        if pid is not None and pid != limited:
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+                limited = pid
+        await asyncio.sleep(0.005)
+    last = fleet.pid(Role.SERVER)
+    if last is not None:
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(last, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    return limited is not None
 
 
-async def _slow_queue(fleet: Fleet, _: Sink) -> bool:
-    fleet.proxy.delay_s = 0.2
-    try:
-        await asyncio.sleep(AWAY_S)
-    finally:
-        fleet.proxy.delay_s = 0.0
-    return True
+def slow_queue(delay_s: float) -> Do:
+    """Let what goes through the proxy be late, each way."""
+
+    async def do(fleet: Fleet, _: Sink) -> bool:
+        fleet.proxy.delay_s = delay_s
+        try:
+            await asyncio.sleep(AWAY_S)
+        finally:
+            fleet.proxy.delay_s = 0.0
+        return True
+
+    return do
 
 
-async def _stalled_queue(fleet: Fleet, _: Sink) -> bool:
+async def stalled_queue(fleet: Fleet, _: Sink) -> bool:
+    """Let nothing through the proxy."""
     fleet.proxy.open.clear()
     try:
         await asyncio.sleep(FREEZE_S)
@@ -121,7 +143,8 @@ async def _stalled_queue(fleet: Fleet, _: Sink) -> bool:
     return True
 
 
-async def _cut_queue(fleet: Fleet, _: Sink) -> bool:
+async def cut_queue(fleet: Fleet, _: Sink) -> bool:
+    """Reset all connections of the proxy."""
     fleet.proxy.cut()
     return True
 
@@ -129,22 +152,23 @@ async def _cut_queue(fleet: Fleet, _: Sink) -> bool:
 KILL, TERM = signal.SIGKILL, signal.SIGTERM
 
 TROUBLES: Final = (
-    Trouble("SIGKILL door", _ended(Role.DOOR, KILL), 6, kills=True),
-    Trouble("SIGKILL second door", _ended(Role.SECOND_DOOR, KILL), 6, kills=True),
-    Trouble("SIGKILL worker", _ended(Role.WORKER, KILL), 8, kills=True, may_repeat=True),
-    Trouble("SIGKILL second worker", _ended(Role.SECOND_WORKER, KILL), 8, kills=True, may_repeat=True),
-    Trouble("SIGKILL queue's server", _ended(Role.SERVER, KILL), 8, kills=True),
-    Trouble("SIGKILL supervisor", _ended(Role.SUPERVISOR, KILL), 4, kills=True, may_repeat=True),
-    Trouble("SIGTERM second door", _ended(Role.SECOND_DOOR, TERM), 2),
-    Trouble("SIGTERM second worker", _ended(Role.SECOND_WORKER, TERM), 2),
-    Trouble("SIGTERM supervisor", _ended(Role.SUPERVISOR, TERM), 1),
-    Trouble("SIGTERM queue's server", _ended(Role.SERVER, TERM), 2),
-    Trouble("worker frozen", _frozen(Role.SECOND_WORKER), 1, may_repeat=True),
-    Trouble("queue's server frozen", _frozen(Role.SERVER)),
-    Trouble("queue's memory full", _full_memory),
-    Trouble("queue's disk full", _full_disk),
-    Trouble("queue slow", _slow_queue),
-    Trouble("queue stalled", _stalled_queue, may_repeat=True),
-    Trouble("connections to the queue cut", _cut_queue),
-    *(Trouble(f"Plausible: {mood}", _moody(mood)) for mood in Mood if mood is not Mood.FINE),
+    Trouble("SIGKILL door", ended(Role.DOOR, KILL), 6, kills=True),
+    Trouble("SIGKILL second door", ended(Role.SECOND_DOOR, KILL), 6, kills=True),
+    Trouble("SIGKILL worker", ended(Role.WORKER, KILL), 8, kills=True, may_repeat=True),
+    Trouble("SIGKILL second worker", ended(Role.SECOND_WORKER, KILL), 8, kills=True, may_repeat=True),
+    Trouble("SIGKILL queue's server", ended(Role.SERVER, KILL), 8, kills=True),
+    Trouble("SIGKILL supervisor", ended(Role.SUPERVISOR, KILL), 4, kills=True, may_repeat=True),
+    Trouble("SIGTERM second door", ended(Role.SECOND_DOOR, TERM), 2),
+    Trouble("SIGTERM second worker", ended(Role.SECOND_WORKER, TERM), 2),
+    Trouble("SIGTERM supervisor", ended(Role.SUPERVISOR, TERM), 1),
+    Trouble("SIGTERM queue's server", ended(Role.SERVER, TERM), 2),
+    Trouble("worker frozen", frozen(Role.SECOND_WORKER), 1, may_repeat=True),
+    Trouble("queue's server frozen", frozen(Role.SERVER)),
+    Trouble("queue's memory full", full_memory),
+    Trouble("queue's disk full", full_disk),
+    Trouble("queue slow", slow_queue(0.2)),
+    Trouble("queue too slow", slow_queue(1.5), may_repeat=True),
+    Trouble("queue stalled", stalled_queue, may_repeat=True),
+    Trouble("connections to the queue cut", cut_queue),
+    *(Trouble(f"Plausible: {mood}", moody(mood)) for mood in Mood if mood is not Mood.FINE),
 )
