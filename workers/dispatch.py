@@ -82,7 +82,7 @@ class Dispatcher:
         return self.upstream.under_way
 
     def _has_room(self) -> bool:
-        return self.in_flight + self.settler.unsettled < self.policy.concurrency
+        return self.in_flight + self.settler.pressing < self.policy.concurrency
 
     def _start(self, lane: Lane, site: Site, now_s: float) -> None:
         entry = lane.turn(self._others(lane, site, lane.entries[0]))

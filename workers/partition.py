@@ -73,6 +73,8 @@ class Partition:
     lease_until_s: float = 0.0
     closing: bool = False
     """Set when the partition is lost or to be given back: nothing of it is started any more."""
+    refused: bool = False
+    """Set while the queue's server refuses to write its outcomes: nothing of it is started meanwhile."""
     unfinished: int = 0
     """Deliveries in flight and outcomes not yet written down."""
     _lanes: dict[Visitor, Lane] = field(default_factory=dict)
@@ -83,6 +85,7 @@ class Partition:
     """Site → id of its first entry that was read and left where it is."""
     _read_to: bytes = START
     _last_size: int = 1_000_000
+    _unread_for: str = ""
     _room: asyncio.Event = field(default_factory=asyncio.Event)
     _notes: dict[bytes, Note] = field(default_factory=dict)
     _aside: list[tuple[int, bytes, Note]] = field(default_factory=list)
@@ -117,13 +120,22 @@ class Partition:
                 block_ms = PARKED_BLOCK_MS if self._parked else BLOCK_MS
                 entries = await read_after(self.redis, self.number, self._read_to, self._read_count(), block_ms)
             except (*AWAY, RedisError) as error:
-                log.debug("partition %d waits for the queue: %s", self.number, describe(error))
+                self._tell(error)
                 await asyncio.sleep(PAUSE_S)
                 continue
+            self._unread_for = ""
             if entries:
                 self._read_to = entries[-1][0]
                 if not self._take_in(entries):
                     await asyncio.sleep(PASSING_S)
+
+    def _tell(self, error: Exception) -> None:
+        """Log why nothing can be read: once, if the server answers; that it is away is said by others."""
+        if isinstance(error, AWAY) or str(error) == self._unread_for:
+            log.debug("partition %d waits for the queue: %s", self.number, describe(error))
+            return
+        self._unread_for = str(error)
+        log.error("partition %d can't be read, its events wait: %s", self.number, describe(error))
 
     def _read_count(self) -> int:
         """How many entries to read: what there is room for if all are as large as the largest of the last ones."""

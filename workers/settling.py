@@ -1,7 +1,8 @@
 """Writing outcomes down, in groups: all that ended while the previous write was in flight is the next one.
 
 Outcomes are facts and are never dropped: while Redis is away they wait here, and deliveries wait with them,
-so that a crash repeats no more than what a worker may have in flight.
+so that a crash repeats no more than what a worker may have in flight. What the server refuses to write for one
+partition waits by itself, and that partition's deliveries with it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from relay.queue.connection import AWAY, describe
 log = logging.getLogger(__name__)
 
 LINES_A_CALL = 1_000  # keeps one script call in the low milliseconds
-PAUSE_S = 0.2  # between tries while Redis is away
+PAUSE_S = 0.2  # between tries while Redis is away, or refuses a partition's outcomes
 
 
 class Account(Protocol):
@@ -30,6 +31,10 @@ class Account(Protocol):
 
     number: int
     unfinished: int
+    refused: bool
+
+
+Batch = dict[int, list[tuple[Account, Outcome]]]
 
 
 @dataclass(slots=True)
@@ -40,6 +45,10 @@ class Settler:
     on_settled: Callable[[], None] = lambda: None
     unsettled: int = 0
     _waiting: dict[int, list[tuple[Account, Outcome]]] = field(default_factory=dict)
+    _refused: set[int] = field(default_factory=set)
+    """Partitions whose last write the server refused."""
+    _pausing: set[int] = field(default_factory=set)
+    """Those of them that are not tried again yet."""
     _safe: asyncio.Event = field(default_factory=asyncio.Event)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -49,42 +58,90 @@ class Settler:
         self.unsettled += 1
         self._wake.set()
 
+    @property
+    def pressing(self) -> int:
+        """Outcomes that wait, without those of refused partitions: these send nothing, and keep nobody from sending."""
+        return self.unsettled - sum(len(self._waiting.get(number, ())) for number in self._refused)
+
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
             await self._wake.wait()
             batch = self._next_batch()
-            await self._write(batch)
-            for lines in batch.values():
-                self.unsettled -= len(lines)
-                for account, _ in lines:
-                    account.unfinished -= 1
+            refused = await self._write(batch)
+            for number, lines in batch.items():
+                if number in refused:
+                    self._hold_back(number, lines)
+                else:
+                    self._done(number, lines)
             self._safe.set()
             self.on_settled()
 
-    def _next_batch(self) -> dict[int, list[tuple[Account, Outcome]]]:
-        batch = {partition: lines[:LINES_A_CALL] for partition, lines in self._waiting.items()}
-        self._waiting = {p: rest for p, lines in self._waiting.items() if (rest := lines[LINES_A_CALL:])}
-        if not self._waiting:
+    def _next_batch(self) -> Batch:
+        ready = self._waiting.keys() - self._pausing
+        batch = {number: self._waiting[number][:LINES_A_CALL] for number in ready}
+        for number in ready:
+            self._waiting[number] = self._waiting[number][LINES_A_CALL:]
+        self._waiting = {number: rest for number, rest in self._waiting.items() if rest}
+        if not self._waiting.keys() - self._pausing:
             self._wake.clear()
         return batch
 
-    async def _write(self, batch: dict[int, list[tuple[Account, Outcome]]]) -> None:
-        """Write until it is written; an answer that was lost makes the next try a repeat, which counts nothing."""
+    async def _write(self, batch: Batch) -> set[int]:
+        """Write until it is written. Returns the partitions whose outcomes the server refused.
+
+        An answer that was lost makes the next try a repeat, which counts nothing.
+        """
         outcomes = {number: [outcome for _, outcome in lines] for number, lines in batch.items()}
-        again = False
+        again = not self._refused.isdisjoint(outcomes)
+        told = False
         while True:
             try:
-                repeats = await settle(self.redis, outcomes, again=again)
-            except (*AWAY, RedisError) as error:
-                if not again:
+                self._tell_repeats(await settle(self.redis, outcomes, again=again))
+            except AWAY as error:
+                if not told:
                     log.warning("outcomes wait for the queue: %s", describe(error))
-                again = True
+                told = again = True
                 await asyncio.sleep(PAUSE_S)
+            except RedisError:
+                return {n for n, lines in outcomes.items() if not await self._write_one(n, lines)}
             else:
-                if repeats:
-                    log.warning("%d events had been settled by another worker: they were sent twice", repeats)
-                return
+                return set()
+
+    async def _write_one(self, number: int, outcomes: list[Outcome]) -> bool:
+        """Write one partition's outcomes, which may have been written just now; False if that can't be done."""
+        try:
+            await settle(self.redis, {number: outcomes}, again=True)
+        except (*AWAY, RedisError) as error:
+            if number not in self._refused:
+                log.error("outcomes of partition %d wait: %s", number, describe(error))  # noqa: TRY400 - no bug here
+            return False
+        return True
+
+    @staticmethod
+    def _tell_repeats(repeats: int) -> None:
+        if repeats:
+            log.warning("%d events had been settled by another worker: they were sent twice", repeats)
+
+    def _done(self, number: int, lines: list[tuple[Account, Outcome]]) -> None:
+        self._refused.discard(number)
+        self.unsettled -= len(lines)
+        for account, _ in lines:
+            account.unfinished -= 1
+            account.refused = False
+
+    def _hold_back(self, number: int, lines: list[tuple[Account, Outcome]]) -> None:
+        """Try these again in a while; until they are written nothing more of the partition is sent."""
+        self._refused.add(number)
+        self._pausing.add(number)
+        self._waiting[number] = lines + self._waiting.get(number, [])
+        for account, _ in lines:
+            account.refused = True
+        asyncio.get_running_loop().call_later(PAUSE_S, self._resume, number)
+
+    def _resume(self, number: int) -> None:
+        self._pausing.discard(number)
+        self._wake.set()
 
     async def drained(self, within_s: float) -> bool:
         """Wait until all is written; False if it was not in time."""

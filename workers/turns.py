@@ -68,7 +68,7 @@ class Turns:
             lane = site.ready.popleft()
             if lane.partition.closing:  # another worker's, now or soon
                 continue
-            if now_s < lane.partition.lease_until_s:
+            if now_s < lane.partition.lease_until_s and not lane.partition.refused:
                 self.start(lane, site, now_s)
                 return True
             self._unsure.append(lane)
