@@ -35,6 +35,7 @@ async def _ask(data_set: DataSet) -> dict[str, Any]:
         "durability": str(promise.durability),
         "shortcomings": promise.shortcomings,
         "upstream": upstream_of(seen),
+        "failing_sites": failing_sites_of(seen),
         "partitions": {"total": data_set.partitions, "owned": seen.owned, "backlog": list(seen.backlog.values())},
         "workers": seen.workers,
         "dropped": seen.reasons("dropped"),
@@ -56,6 +57,12 @@ def upstream_of(seen: Look) -> dict[str, Any]:
     return dict(next((state for state in told if state["state"] == "down"), told[0]))
 
 
+def failing_sites_of(seen: Look) -> dict[str, str]:
+    """The sites that fail by themselves while others are taken, as any worker sees them, and why."""
+    told = [state.get("upstream", {}).get("failing_sites", {}) for state in seen.workers.values()]
+    return {site: reason for sites in told for site, reason in sorted(sites.items())}
+
+
 def _text(told: dict[str, Any]) -> str:
     numbers, upstream, partitions = told["ledger"], told["upstream"], told["partitions"]
     lines = [
@@ -68,6 +75,7 @@ def _text(told: dict[str, Any]) -> str:
         f"upstream   {upstream.get('url', '')} {upstream['state']}"
         + (f": {upstream['reason']}" if "reason" in upstream else "")
         + (f", for {upstream['down_for_s']:.0f} s" if "down_for_s" in upstream else ""),
+        *_failing(told["failing_sites"]),
         f"workers    {len(told['workers'])}, {partitions['owned']} of {partitions['total']} partitions owned",
         f"durability {told['durability']}",
         *(f"           ! {text}" for text in told["shortcomings"]),
@@ -84,6 +92,11 @@ def _advice(dropped: Mapping[str, int]) -> list[str]:
     """Say for each cause that occurred what can be done about it."""
     told = [f"{cause}: {advice}" for cause, advice in ADVICE.items() if dropped.get(cause)]
     return [f"{'' if number else 'drops':<10} {text}" for number, text in enumerate(told)]
+
+
+def _failing(sites: Mapping[str, str]) -> list[str]:
+    """Name each site whose events wait."""
+    return [f"{'' if n else 'failing':<10} {site}: {reason}" for n, (site, reason) in enumerate(sites.items())]
 
 
 def _pending(told: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from relay.queue import keys
 from relay.queue.claiming import Outcome, settle
 from relay.queue.connection import settle_form
 from relay.queue.dead import dead_note
+from relay.queue.leases import heartbeat
 from relay.rules.drops import ADVICE, DropCause
 from tests.cli.shell import relay
 from tests.queue.samples import event_of, put
@@ -59,6 +60,21 @@ async def test_status_without_drops_gives_no_advice(redis: Redis, redis_url: str
     """Where nothing was dropped the account stays as short as it was."""
     await ended(redis, ("delivered", b""))
     assert "\ndrops" not in relay("status", "--redis-url", redis_url, cwd=tmp_path).stdout
+
+
+async def test_status_names_the_sites_that_fail(redis: Redis, redis_url: str, tmp_path: Path) -> None:
+    """Sites that any worker sees failing are named with why, once each; where none fails there is no such line."""
+    await ended(redis, ("delivered", b""))
+    for worker, failing in ("a", {"b.example": "failing: status 500", "c.example": "busy: status 429"}), ("b", {}):
+        state = {
+            "upstream": {"state": "up", "limit": 8, "url": "http://p"} | ({"failing_sites": failing} if failing else {})
+        }
+        await heartbeat(redis, worker, json.dumps(state), [])
+    lines = relay("status", "--redis-url", redis_url, cwd=tmp_path).stdout.splitlines()
+    at = lines.index("failing    b.example: failing: status 500")
+    assert lines[at + 1] == "           c.example: busy: status 429"
+    await heartbeat(redis, "a", json.dumps({"upstream": {"state": "up"}}), [])
+    assert "\nfailing" not in relay("status", "--redis-url", redis_url, cwd=tmp_path).stdout
 
 
 async def test_one_is_said_as_one(redis: Redis, redis_url: str, tmp_path: Path) -> None:
