@@ -43,7 +43,7 @@ async def test_kills_lose_nothing_and_keep_the_order(tmp_path: Path) -> None:
 
 
 async def test_a_rolling_restart_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    """SIGTERM for each door, worker and the server: it ends in time, what it accepted is answered and delivered once."""
+    """SIGTERM for each door, worker and server: it ends in time, what it accepted is answered and delivered once."""
     result = await each_once(ROLLING, tmp_path)
     assert result.findings.faults == []
     assert sorted(blow.name for blow in result.facts.blows) == sorted(trouble.name for trouble in ROLLING)
