@@ -132,7 +132,7 @@ async def beside(port: int, work: Callable[[], Awaitable[object]]) -> dict[str, 
         stdout=asyncio.subprocess.PIPE,
     )
     await work()
-    said, _ = await honest.communicate()
+    said, _ = await honest.communicate(b"")  # closes its standard input
     fared: dict[str, Any] = json.loads(said)
     return fared
 
