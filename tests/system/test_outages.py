@@ -90,16 +90,6 @@ async def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
             assert len(names) - len(set(names)) <= 1, "one delivery of a visitor is in flight at a time"
 
 
-async def test_one_poison_event_holds_up_only_itself(tmp_path: Path) -> None:
-    """An event that makes Plausible answer 500 each time ends dead; its visitor's later events do not wait for that."""
-    async with Relay(tmp_path, {"RELAY_RETRY_FOR_S": "1"}) as relay:
-        await relay.faults({"status": 500, "match": {"name": "poison"}})
-        for name in ("before", "poison", "after"):
-            assert await relay.post(event(name)) == 202
-        await relay.settled(accepted=3, delivered=2, dead=1)
-        assert [e["name"] for e in await relay.recorded(2)] == ["before", "after"]
-
-
 async def test_revenue_that_may_have_been_counted_is_parked(tmp_path: Path) -> None:
     """When no answer comes to a written request, a sale is never sent twice by itself; other events are."""
     async with Relay(tmp_path) as relay:
