@@ -14,6 +14,7 @@ import httptools
 from relay.rules.judge import NoAnswer, Reply, Trouble
 
 IDLE_S: Final = 4.0  # shorter than the 5 s after which Node's servers, the shortest known, close a kept connection
+HEAD_LIMIT: Final = 65_536  # of an answer, with its interim ones; servers and proxies send some hundred bytes
 TEXT_LIMIT: Final = 4_096  # more of an answer's body than this is nobody's interest
 
 
@@ -35,6 +36,7 @@ class Connection(asyncio.Protocol):
         self._retry_after: str | None = None
         self._text = b""
         self._headers_done = False
+        self._before_body = 0
 
     def request(self, data: bytes) -> asyncio.Future[Reply | NoAnswer]:
         """Write a request; the future's result is the answer, or why there is none."""
@@ -84,6 +86,15 @@ class Connection(asyncio.Protocol):
             self.give_up("the upstream wants another protocol")
         except httptools.HttpParserError as error:
             self.give_up(f"the answer is not HTTP: {error}")
+        else:
+            self._limit_head(len(data))
+
+    def _limit_head(self, more: int) -> None:
+        """Give up an answer whose head does not end; its body may be long, as it is not kept."""
+        if not (self._headers_done and self._parser.get_status_code() >= 200):  # noqa: PLR2004 - RFC 9110 15.2
+            self._before_body += more
+            if self._before_body > HEAD_LIMIT:
+                self.give_up("the answer's head has no end")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio: the other side closed or reset it."""
