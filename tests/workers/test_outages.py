@@ -108,3 +108,23 @@ async def test_a_flaky_upstream_delivers_everything_once(redis_url: str) -> None
         assert {ip: sorted(names) for ip, names in rig.recorded().items()} == {
             f"9.9.0.{visitor + 1}": [f"e{n}" for n in range(EACH)] for visitor in range(VISITORS)
         }
+
+
+async def test_an_upstream_that_flaps_delivers_everything_once(redis_url: str) -> None:
+    """Ten times up and down, by refusal and by 503, while events come: each arrives once, in order, and none dies."""
+    async with open_rig(redis_url, retry_for_s=0.05) as rig, rig.worker() as runtime:
+        port = rig.upstream.addresses[0][1]
+        for n in range(EACH):
+            rig.fail({"status": 503})
+            await rig.accept(*(event_of(f"e{n}", visitor) for visitor in range(VISITORS // 2)))
+            await until("it is down", lambda: runtime.upstream.down)
+            rig.fail()
+            await until("it is up", lambda: not runtime.upstream.down)
+            await rig.close_upstream()
+            runtime.client.close()  # kept connections outlive the listener
+            await rig.accept(*(event_of(f"e{n}", visitor) for visitor in range(VISITORS // 2, VISITORS)))
+            await until("it is away", lambda: runtime.upstream.down)
+            await rig.open_upstream(port)
+            await until("it is back", lambda: not runtime.upstream.down)
+        assert (await rig.settled())["delivered"] == VISITORS * EACH
+        assert await in_order(rig)
