@@ -77,7 +77,7 @@ class Ownership:
                 log.warning("partition %d was lost: its lease ran out", number)
                 self._lost.add(number)
                 await self._drop(number)
-        if self._away:
+        if self._away or time.monotonic() - sent_s > TRUST_S:  # a frozen server's answer may come before it times out
             log.warning("the queue is back")
             self._take_from_s = time.monotonic() + GRACE_S
         self.on_renewed()
