@@ -27,6 +27,7 @@ from load.chaos.proxy import Proxy
 
 START_WITHIN_S: Final = 60.0
 STOP_WITHIN_S: Final = 40.0
+FAIR: Final = 3  # of eight partitions; one is given back at a time, and the last may take a moment longer
 
 
 class Role(StrEnum):
@@ -97,7 +98,7 @@ class Fleet:
         return [f"http://127.0.0.1:{port}" for port in self.ports]
 
     async def start(self) -> None:
-        """Start everything; returns when both doors are ready and each worker owns partitions."""
+        """Start everything; returns when both doors are ready and the workers share the partitions."""
         await self.proxy.start()
         common = {key: text for key, text in os.environ.items() if not key.startswith("RELAY_")} | {
             "RELAY_UPSTREAM": self.upstream,
@@ -117,6 +118,14 @@ class Fleet:
         await self._until("two doors", self._pid_of_all)
         for door in self.doors:
             await self.until_ready(door, workers=2)
+        async with asyncio.timeout(START_WITHIN_S):
+            while not await self._is_shared():  # noqa: ASYNC110 - asked of other processes
+                await asyncio.sleep(0.1)
+
+    async def _is_shared(self) -> bool:
+        """Whether each of both workers owns its share of the partitions, or nearly."""
+        owned = [len(state["partitions"]) for state in (await self.status())["workers"].values()]
+        return len(owned) == 2 and min(owned) >= FAIR  # noqa: PLR2004 - workers
 
     def _keep(self, role: Role, words: tuple[str, ...], env: dict[str, str]) -> None:
         name = role.replace(" ", "-")

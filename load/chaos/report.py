@@ -50,8 +50,8 @@ def page(result: Result) -> str:
 Written by the run that it reports:
 
 ```
-{COMMAND} --kills {plan.kills} --events {plan.events} --rate {plan.rate:g} \\
-    --visitors {plan.visitors} --seed {plan.seed} --report docs/chaos.md
+{COMMAND} --kills {plan.kills} --events {plan.events} --seconds {plan.seconds:g} \\
+    --rate {plan.rate:g} --visitors {plan.visitors} --seed {plan.seed} --report docs/chaos.md
 ```
 
 on {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, in \

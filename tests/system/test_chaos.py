@@ -1,12 +1,14 @@
 """Short runs of `load/chaos`: real processes under load, done harm to by signals, and an account of every event."""
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from load.chaos.campaign import Plan, Result, run
-from load.chaos.fleet import Role
+from load.chaos.fleet import Fleet, Role
+from load.chaos.sink import Sink
 from load.chaos.troubles import KILL, TERM, TROUBLES, Trouble, ended, frozen, full_disk, slow_queue
 
 pytestmark = pytest.mark.timeout(240)
@@ -17,8 +19,21 @@ ROLLING: Final = [
     Trouble(f"SIGTERM {role}", ended(role, TERM))
     for role in (Role.DOOR, Role.SECOND_DOOR, Role.WORKER, Role.SECOND_WORKER, Role.SERVER)
 ]
+
+
+async def frozen_behind_a_slow_line(fleet: Fleet, sink: Sink) -> bool:
+    """Frozen for longer than a lease, yet no call times out; afterwards one worker is slow to write outcomes down."""
+    fleet.proxy.delay_s = 0.2
+    try:
+        done = await frozen(Role.SERVER, 4.5)(fleet, sink)
+        await asyncio.sleep(1.0)
+    finally:
+        fleet.proxy.delay_s = 0.0
+    return done
+
+
 QUEUE: Final = [
-    Trouble("frozen", frozen(Role.SERVER, 2.0)),
+    Trouble("frozen behind a slow line", frozen_behind_a_slow_line),
     Trouble("too slow", slow_queue(1.5), may_repeat=True),  # for the worker behind it slower than its leases allow
     Trouble("disk full", full_disk),
     Trouble("crashed", ended(Role.SERVER, KILL)),
@@ -29,7 +44,7 @@ REFUSED_WITHIN_S: Final = 1.5  # a second is promised, and a machine that does a
 
 async def each_once(troubles: list[Trouble], folder: Path) -> Result:
     """Do each to a fleet under load, the next one when all is well again."""
-    return await run(Plan(seconds=0, kills=0, events=0, visitors=100, rate=300, seed=3, waits=1.0), troubles, folder)
+    return await run(Plan(seconds=0, kills=0, events=0, visitors=200, rate=500, seed=3, waits=1.0), troubles, folder)
 
 
 async def test_kills_lose_nothing_and_keep_the_order(tmp_path: Path) -> None:
