@@ -34,7 +34,7 @@ async def frozen_behind_a_slow_line(fleet: Fleet, sink: Sink) -> bool:
 
 QUEUE: Final = [
     Trouble("frozen behind a slow line", frozen_behind_a_slow_line),
-    Trouble("too slow", slow_queue(1.5), may_repeat=True),  # for the worker behind it slower than its leases allow
+    Trouble("too slow", slow_queue(1.0)),  # for the door behind it, and not for the leases of the worker
     Trouble("disk full", full_disk),
     Trouble("crashed", ended(Role.SERVER, KILL)),
 ]
