@@ -9,7 +9,7 @@ from relay.settings import Settings
 
 
 @click.command()
-@settings_options("sandbox_listen", "log_format", "log_level", also={"sandbox_listen": "--listen"})
+@settings_options("sandbox_listen", "admin_key", "log_format", "log_level", also={"sandbox_listen": "--listen"})
 def sandbox(settings: Settings) -> None:
     """Run a stand-in for Plausible, to try and to test.
 
@@ -29,4 +29,6 @@ def sandbox(settings: Settings) -> None:
       curl -X DELETE http://127.0.0.1:8001/faults
     """  # noqa: D301 - \b is click's sign to leave the lines as they are
     address = settings.sandbox_listen
-    run_process("sandbox", settings, serve_sandbox(address.host, address.port), "sandbox_listen")
+    run_process(
+        "sandbox", settings, serve_sandbox(address.host, address.port, key=settings.admin_key), "sandbox_listen"
+    )

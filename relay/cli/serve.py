@@ -18,6 +18,7 @@ from relay.settings import Settings
     "validation",
     "partitions",
     "max_backlog",
+    "admin_key",
     "log_format",
     "log_level",
     command="serve",

@@ -5,6 +5,7 @@ connections  a sender's connection: what is no HTTP, and heads that never end
 events       POST /api/event: parse, admit, keep, answer
 cors         Plausible's CORS headers, on every answer
 watch        what the door knows of its queue: readiness, backlog, what the workers tell
+operators    who may see more than that
 health       GET /health/live and /health/ready
 exposed      GET /metrics
 """

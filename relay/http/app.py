@@ -19,6 +19,7 @@ from relay.http.cors import add_cors, preflight
 from relay.http.events import BODY_LIMIT_BYTES, Events, Policy
 from relay.http.exposed import Exposed
 from relay.http.health import Health
+from relay.http.operators import Operators
 from relay.http.watch import Watch
 from relay.queue.committing import Committer
 from relay.queue.connection import connect
@@ -40,7 +41,8 @@ def build_door(settings: Settings) -> web.Application:
     committer = Committer(redis, settings.partitions)
     watch = Watch(redis, committer, settings.partitions, settings.max_backlog)
     policy = Policy(settings.validation, parse_sites(settings.sites), settings.trusted_proxies)
-    events, health, exposed = Events(policy, committer, watch), Health(watch), Exposed(watch)
+    operators = Operators(settings.admin_key)
+    events, health, exposed = Events(policy, committer, watch), Health(watch, operators), Exposed(watch, operators)
     app = web.Application(client_max_size=BODY_LIMIT_BYTES)
     app[WATCH] = watch
     app.router.add_post("/api/event", events.post, expect_handler=_go_on)

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from relay.http.operators import Operators
 from relay.http.watch import Watch
 from relay.rules.drops import DropCause
 from relay.rules.judge import DeadReason
@@ -84,13 +85,16 @@ class Exposed:
     """The endpoint."""
 
     watch: Watch
+    operators: Operators
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
         self.registry.register(RelayCollector(self.watch))
 
-    async def get(self, _: web.Request) -> web.Response:
-        """The metrics, at most a quarter of a second old."""
+    async def get(self, request: web.Request) -> web.Response:
+        """The metrics, at most a quarter of a second old; 401 for everybody but operators."""
+        if not self.operators.include(request):
+            return self.operators.refusal()
         await self.watch.refresh()
         return web.Response(body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -11,10 +11,8 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-OLDEST: Final = (
-    7,
-    0,
-)  # of Redis; the first whose scripts may run above maxmemory, by which a full queue empties itself
+# Of Redis: the first whose scripts may run above maxmemory, by which a full queue empties itself.
+OLDEST: Final = (7, 0)
 FULL_SHARE: Final = 0.8  # of maxmemory: doors refuse from here on, so that the workers have room to write outcomes down
 
 

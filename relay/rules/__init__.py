@@ -10,6 +10,7 @@ The way of one event, in reading order:
 - `admission`   which sites this relay is for
 - `split`       a list of sites becomes one body for each
 - `visitor`     who sent it: client address and User-Agent
+- `access`      who may look at the relay's own state
 - `bots`        would Plausible take this User-Agent for a bot?
 - `judge`, `backoff`, `drops`   what an answer of Plausible means, and when to try again
 """

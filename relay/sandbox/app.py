@@ -29,14 +29,19 @@ _LOOK_FOR_END_S: Final = 0.1
 
 
 def build_sandbox(
-    *, keep: int = KEEP_EVENTS, sites: Iterable[str] | None = None, clock: Callable[[], float] = time.time
+    *,
+    keep: int = KEEP_EVENTS,
+    sites: Iterable[str] | None = None,
+    clock: Callable[[], float] = time.time,
+    key: str | None = None,
 ) -> web.Application:
     """Return the application. `keep`: events kept in detail; `sites`: those that exist (None: all); `clock`: Unix s.
 
-    Serve it with `auto_decompress=False` (as `serve.py` does), or a compressed body is not recorded as it came.
+    `key` opens its own pages to other machines. Serve it with `auto_decompress=False` (as `serve.py` does), or a
+    compressed body is not recorded as it came.
     """
     app = web.Application()
-    app[SANDBOX] = Sandbox.of(keep=keep, sites=sites, clock=clock)
+    app[SANDBOX] = Sandbox.of(keep=keep, sites=sites, clock=clock, key=key)
     app.on_shutdown.append(_let_go)
     app.router.add_post("/api/event", post_event)
     app.router.add_options("/api/event", _preflight)

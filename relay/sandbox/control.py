@@ -1,13 +1,16 @@
 """The sandbox's own endpoints, which Plausible has not: `/events`, `/faults` and the page at `/`.
 
-They carry no CORS headers on purpose: a page of another origin must neither read nor change what is here.
+They carry no CORS headers on purpose: a page of another origin must neither read nor change what is here, nor may
+another machine without the key.
 """
 
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
+from relay.rules.access import may_look
 from relay.sandbox.answers import json_answer
 from relay.sandbox.faults import BadRulesError, read_rules
 from relay.sandbox.page import load_page
@@ -18,6 +21,7 @@ from relay.sandbox.state import SANDBOX
 def add_routes(app: web.Application) -> None:
     """Add the sandbox's own endpoints to the application."""
     page = load_page()
+    app.middlewares.append(_for_operators)
 
     async def show_page(_: web.Request) -> web.Response:
         return web.Response(text=page.html, content_type="text/html", headers=page.headers)
@@ -28,6 +32,19 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/faults", show_faults)
     app.router.add_put("/faults", replace_faults)
     app.router.add_delete("/faults", lift_faults)
+
+
+@web.middleware
+async def _for_operators(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Addresses and bodies are shown, and faults taken, on loopback or with the key."""
+    if not request.path.startswith("/api/") and not may_look(
+        request.remote or "", request.raw_headers, request.app[SANDBOX].key
+    ):
+        told = {"error": "not from here without the key: set RELAY_ADMIN_KEY and send it as Authorization: Bearer …"}
+        answer = json_answer(told, status=HTTPStatus.UNAUTHORIZED)
+        answer.headers["WWW-Authenticate"] = 'Basic realm="sandbox"'
+        return answer
+    return await handler(request)
 
 
 async def show_events(request: web.Request) -> web.Response:

@@ -24,11 +24,16 @@ _STOP_WITHIN_S: Final = 1.0
 
 @asynccontextmanager
 async def open_sandbox(
-    host: str = "127.0.0.1", port: int = 0, *, keep: int = KEEP_EVENTS, sites: Iterable[str] | None = None
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    keep: int = KEEP_EVENTS,
+    sites: Iterable[str] | None = None,
+    key: str | None = None,
 ) -> AsyncIterator[str]:
     """Serve a sandbox while the context lasts and give its base URL; port 0 takes a free one. OSError if it cannot."""
     runner = web.AppRunner(
-        build_sandbox(keep=keep, sites=sites),
+        build_sandbox(keep=keep, sites=sites, key=key),
         access_log=None,
         auto_decompress=False,  # a body is recorded as it came
         keepalive_timeout=_KEEPALIVE_S,
@@ -44,16 +49,16 @@ async def open_sandbox(
         await runner.cleanup()
 
 
-async def serve_sandbox(host: str, port: int, *, keep: int = KEEP_EVENTS, sites: Iterable[str] | None = None) -> None:
-    """Serve a sandbox until SIGTERM or SIGINT. `keep`: events kept in detail; `sites`: those that exist (None: all)."""
+async def serve_sandbox(host: str, port: int, *, key: str | None = None) -> None:
+    """Serve a sandbox until SIGTERM or SIGINT. `key` opens its pages to other machines."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with open_sandbox(host, port, keep=keep, sites=sites) as url:
+    async with open_sandbox(host, port, key=key) as url:
         _log.info("sandbox in Plausible's place: %s (its page shows what arrives)", url)
-        if not _is_loopback(host):
-            _log.warning("the sandbox shows addresses and bodies to everybody who reaches %s", url)
+        if key is None and not _is_loopback(host):
+            _log.warning("the page answers this machine only: RELAY_ADMIN_KEY opens it to others")
         await stop.wait()
     _log.info("sandbox stopped")
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from relay.rules.event import Validation
 from relay.settings.values import (
     Address,
+    AdminKey,
     Concurrency,
     Days,
     Events,
@@ -108,6 +109,12 @@ class Settings(BaseModel):
     dead_keep_days: Days = Field(default=30, description="How long a dead letter is kept.")
     dead_keep_count: Events = Field(
         default=1_000_000, description="How many dead letters a data set keeps; the oldest go first."
+    )
+    admin_key: AdminKey | None = Field(
+        default=None,
+        repr=False,
+        description="Key that opens /metrics, the reasons in /health/ready and the sandbox's pages to other machines "
+        "(Authorization: Bearer …). Without it they answer on loopback only.",
     )
     sandbox_listen: Listen = Field(
         default=Address("127.0.0.1", 8001), description="Where the sandbox, a stand-in for Plausible, listens."

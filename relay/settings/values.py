@@ -19,6 +19,7 @@ from relay.settings.urls import read_redis_url, read_upstream
 
 TEN_YEARS_S = 315_360_000
 LAST_PORT = 65_535
+KEY_LENGTH = 16
 QUOTED_LENGTH = 60  # characters of a wrong value that a fault repeats
 
 
@@ -120,6 +121,15 @@ def _read_network(text: str) -> Network:
         ) from None
 
 
+def _read_key(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("it is not text")  # noqa: TRY004 - pydantic collects ValueErrors only
+    key = value.strip()
+    if len(key) < KEY_LENGTH or not re.fullmatch(r"[!-~]+", key):
+        raise ValueError(f"it is shorter than {KEY_LENGTH} characters, or not all of them are ASCII without spaces")
+    return key
+
+
 def _no_truth(value: object) -> object:
     if isinstance(value, bool):  # pydantic would read `true` as 1
         raise ValueError(f"{str(value).lower()} is not a number")  # noqa: TRY004 - pydantic collects ValueErrors only
@@ -149,6 +159,16 @@ RedisUrl = Annotated[
         "or redis+sentinel://sentinel1:26379,sentinel2:26379/name",
         "URL",
         example="redis://127.0.0.1:6379/0",
+        secret=True,
+    ),
+]
+AdminKey = Annotated[
+    str,
+    BeforeValidator(_read_key),
+    Shape(
+        "a secret of at least 16 characters, such as `openssl rand -hex 16` prints",
+        "KEY",
+        example="write-your-own-secret-here",
         secret=True,
     ),
 ]

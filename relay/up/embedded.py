@@ -22,7 +22,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 from relay.config_files import config_file
 from relay.up.children import Child, ChildSpec, said
 from relay.up.faults import StartError
-from relay.up.last_words import explain, written_by_another
+from relay.up.last_words import explain
 from relay.up.server_binary import ServerBinary
 
 _log = logging.getLogger(__name__)
@@ -80,15 +80,6 @@ class EmbeddedServer:
 
     def _died(self, code: int) -> str:
         return f"The embedded server ended with {said(code)}.\n{explain(self.log, self.data, self.binary)}"
-
-
-def refuse_unseen_data(data: Path, binary: ServerBinary) -> None:
-    """Raise StartError if the folder's log is of a form that this server would not even look for.
-
-    Redis before 7 keeps the log in one file. On a folder of parts it would start empty, without a word.
-    """
-    if (data / "appendonlydir").exists() and not binary.keeps_log_in_parts:
-        raise StartError(written_by_another(data, binary))
 
 
 def socket_path(data: Path) -> Path:

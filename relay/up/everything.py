@@ -113,7 +113,6 @@ def _prepare_server(data: Path, at_end: contextlib.ExitStack) -> embedded.Embedd
     lock = datadir.lock_data_folder(data)
     at_end.callback(os.close, lock)
     binary = find_server()
-    embedded.refuse_unseen_data(data, binary)
     _log.info("the events are kept in %s by %s", data, binary)
     socket = embedded.socket_path(data)
     at_end.callback(embedded.remove_socket_folder, socket, data)

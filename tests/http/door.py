@@ -41,7 +41,7 @@ def request(content: bytes = b"", *headers: bytes, line: bytes = b"POST /api/eve
     """Return a request as bytes; its length is told unless a header of it tells another one."""
     told = any(header.lower().startswith((b"content-length:", b"transfer-encoding:")) for header in headers)
     length = () if told else (b"Content-Length: %d" % len(content),)
-    return b"\r\n".join((line, b"Host: relay.test", *headers, *length, b"", content))
+    return b"\r\n".join((line, b"Host: localhost", *headers, *length, b"", content))
 
 
 def chunks(*pieces: bytes) -> bytes:

@@ -127,10 +127,13 @@ async def test_a_thousand_hostile_connections_harm_nobody(served: Serve) -> None
         assert len(opened) == 1_000
         few = at_first + FEW
 
+        async def all_taken() -> bool:
+            return handles(served) > 900
+
         async def all_cut() -> bool:
             return handles(served) <= few
 
-        assert handles(served) > 900
+        await until("the door has taken them", all_taken)
         await until("the hostile are cut off", all_cut, within_s=CUT_WITHIN_S)
     assert honest.statuses == {202}
     assert len(honest.took_s) > 100
@@ -139,7 +142,10 @@ async def test_a_thousand_hostile_connections_harm_nobody(served: Serve) -> None
 
 
 async def test_crowds_that_come_and_go_leave_nothing(served: Serve) -> None:
-    """After each of some crowds the door has the handles of the beginning, and not more memory with each."""
+    """After each crowd the door has the handles of the beginning; once the allocator is warm, no crowd costs memory.
+
+    Measured over sixteen of them: 80, 91, 96, 108 MB, and 108 MB from then on.
+    """
     allow_many_connections()
     few = handles(served) + FEW
     grown = []
@@ -147,12 +153,12 @@ async def test_crowds_that_come_and_go_leave_nothing(served: Serve) -> None:
     async def all_gone() -> bool:
         return handles(served) <= few
 
-    for _ in range(4):
+    for _ in range(8):
         async with crowd(served.port):
             pass
         await until("the crowd's handles are given back", all_gone)
         grown.append(memory_bytes(served))
-    assert grown[-1] - grown[0] < SLACK_BYTES, grown
+    assert grown[-1] - grown[3] < SLACK_BYTES / 3, grown
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ async def test_rules_that_are_no_json(sender: Sender) -> None:
 async def test_examples_work(sender: Sender) -> None:
     """What `relay sandbox --help` shows is understood as it stands, and docs/operating.md shows the same."""
     shown = [line.strip() for line in str(command.help).splitlines() if line.strip().startswith("curl")]
-    manual = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8").splitlines()
+    manual = Path(__file__).parents[2].joinpath("docs/operating.md").read_text(encoding="utf-8").splitlines()
     assert len(shown) > 3
     for line in shown:
         assert line in manual

@@ -26,13 +26,13 @@ def _install(folder: Path, name: str, version_line: str) -> None:
     ("installed", "chosen"),
     [
         ({"valkey-server": "Valkey server v=8.0.1 sha=0"}, "valkey-server"),
-        ({"redis-server": "Redis server v=6.2.0 sha=0"}, "redis-server"),
+        ({"redis-server": "Redis server v=7.0.15 sha=0"}, "redis-server"),
         (
             {"redis-server": "Redis server v=7.4.1 sha=0", "valkey-server": "Valkey server v=7.2.5 sha=0"},
             "valkey-server",
         ),
         ({"redis-server": "Valkey server v=8.1.0 sha=0"}, "redis-server"),  # some systems' compatibility link
-        ({"redis-server": "Redis server v=6.0.16 sha=0"}, "bundled"),
+        ({"redis-server": "Redis server v=6.2.14 sha=0"}, "bundled"),
         ({"valkey-server": "no version at all"}, "bundled"),
         ({}, "bundled"),
     ],

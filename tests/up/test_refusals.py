@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -141,20 +140,6 @@ def test_damaged_log(rig: Rig) -> None:
     with mended.redis() as client:
         assert client.lrange("list", 0, -1) == [str(number) for number in range(client.llen("list"))]
         assert 0 < client.llen("list") < 100
-
-
-def test_older_server_would_not_see_the_data(rig: Rig, tmp_path: Path) -> None:
-    """A server too old to look at the folder's data is refused: it would start empty, without a word."""
-    first = rig.start().until_up()
-    assert first.end() == 0
-    older = tmp_path / "bin" / "redis-server"
-    older.parent.mkdir()
-    older.write_text("#!/bin/sh\necho 'Redis server v=6.2.14 sha=0'\n")
-    older.chmod(0o755)
-    refused = rig.start(PATH=str(older.parent))
-    assert refused.exit_code() == 1
-    assert "was written by another or newer server\nthan Redis 6.2.14" in refused.said()
-    assert "started as process" not in refused.said()
 
 
 @pytest.mark.parametrize(
