@@ -149,8 +149,8 @@ return {redis.call('HGETALL', KEYS[3]), redis.call('XLEN', KEYS[1]), first and f
         redis.call('TIME')}
 """
 
-# KEYS events, ledger, dead, prefix of tallies. ARGV id, hour, site of each dead letter.
-# → how many went back to the end of the stream.
+# KEYS events, ledger, dead, prefix of tallies. ARGV id, hour, site of each dead letter. One whose note is damaged
+# stays: it could not be taken out of the count of its reason. → how many went back to the end of the stream.
 REDRIVE: Final = (
     "#!lua flags=allow-oom"
     + _TALLY
@@ -158,11 +158,12 @@ REDRIVE: Final = (
 local moved = 0
 for i = 1, #ARGV, 3 do
   local letter = redis.call('XRANGE', KEYS[3], ARGV[i], ARGV[i])[1]
-  if letter and redis.call('XDEL', KEYS[3], ARGV[i]) == 1 then
+  local read, note = pcall(cjson.decode, letter and letter[2][4] or '')
+  if read and type(note) == 'table' and note['reason'] and redis.call('XDEL', KEYS[3], ARGV[i]) == 1 then
     redis.call('XADD', KEYS[1], '*', 'e', letter[2][2])
     redis.call('HINCRBY', KEYS[2], 'dead', -1)
     tally(KEYS[4], ARGV[i + 1], 'dead', ARGV[i + 2], -1)
-    redis.call('HINCRBY', KEYS[2], 'dead:' .. cjson.decode(letter[2][4])['reason'], -1)
+    redis.call('HINCRBY', KEYS[2], 'dead:' .. note['reason'], -1)
     redis.call('HINCRBY', KEYS[2], 'redriven', 1)
     moved = moved + 1
   end
@@ -183,4 +184,63 @@ RETAIN: Final = """#!lua flags=allow-oom
 local gone = redis.call('XTRIM', KEYS[2], 'MINID', ARGV[1]) + redis.call('XTRIM', KEYS[2], 'MAXLEN', ARGV[2])
 if gone > 0 then redis.call('HINCRBY', KEYS[1], 'purged', gone) end
 return gone
+"""
+
+# Reads entries of a stream without their bodies: id, the stored form's head, note. Ends after so many entries or bytes
+# (a body may have a megabyte), and says whether that was the end of what was asked for.
+_HEADS: Final = """
+local function heads(key, from, last, most, most_bytes)
+  local found, bytes = {}, 0
+  while #found < 3 * most and bytes < most_bytes do
+    local page = redis.call('XRANGE', key, from, last, 'COUNT', 10)
+    for _, entry in ipairs(page) do
+      local form = entry[2][1] == 'e' and entry[2][2] or ''
+      found[#found + 1] = entry[1]
+      found[#found + 1] = string.sub(form, 1, string.find(form, '\\n', 1, true) or 0)
+      found[#found + 1] = entry[2][3] == 'n' and entry[2][4] or ''
+      bytes = bytes + #form
+    end
+    if #page < 10 then return found, true end
+    from = '(' .. page[#page][1]
+  end
+  return found, false
+end
+"""
+
+# KEYS stream. ARGV first id, last id, most entries, most bytes. → id, head, note of each.
+HEADS: Final = (
+    "#!lua flags=no-writes"
+    + _HEADS
+    + """
+return (heads(KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])))
+"""
+)
+
+# KEYS events, tallies. ARGV most entries, most bytes. → heads of all pending events, and the tallies at that moment;
+# empty if there are more.
+MOMENT: Final = (
+    "#!lua flags=no-writes"
+    + _HEADS
+    + """
+local found, whole = heads(KEYS[1], '-', '+', tonumber(ARGV[1]), tonumber(ARGV[2]))
+if not whole then return {} end
+local tallies = {}
+for i = 2, #KEYS do tallies[i - 1] = redis.call('HGETALL', KEYS[i]) end
+return {found, tallies}
+"""
+)
+
+# KEYS events, retry. ARGV cursor. → next cursor, how many notes were looked at, those whose event is not pending, and
+# those that are no note.
+SCHEDULE: Final = """#!lua flags=no-writes
+local page = redis.call('HSCAN', KEYS[2], ARGV[1], 'COUNT', 500)
+local orphans, damaged = {}, {}
+for i = 1, #page[2], 2 do
+  local id = page[2][i]
+  local found = redis.pcall('XRANGE', KEYS[1], id, id)
+  if found['err'] or #found == 0 then orphans[#orphans + 1] = id end
+  local read, note = pcall(cjson.decode, page[2][i + 1])
+  if not read or type(note) ~= 'table' or not note['next_ms'] then damaged[#damaged + 1] = id end
+end
+return {page[1], #page[2] / 2, orphans, damaged}
 """

@@ -1,0 +1,311 @@
+"""The audit finds every kind of damage and names it, and raises no false alarm, however busy the queue is."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
+
+import pytest
+from redis.asyncio import Redis
+
+from relay.queue import keys, recount
+from relay.queue.audit import ADVICE, Audit, Difference, Kind, audit
+from relay.queue.claiming import START, Note, Outcome, RawEntry, read_after, settle
+from relay.queue.dead import Which, dead_note, purge, retain, retry
+from relay.queue.ledger import look
+from relay.queue.stored import StoredEvent, pack, partition_of, unpack
+from relay.queue.tallies import Tally, hours_kept, summed
+from tests.queue.samples import committing, event_of, put
+
+P = 3
+SITES = ("a.example", "b.example", "c.example")
+NOTE = Note(attempts=1, first_failed_ms=1, next_ms=2, reason="failing").pack()
+
+
+def outcomes_of(entries: Sequence[RawEntry], verb: str) -> list[Outcome]:
+    """That outcome for each entry, as the workers say it."""
+    note = {"dead": dead_note("exhausted", "why", 1, None), "dropped": b"bot", "again": NOTE}.get(verb, b"")
+    return [Outcome(verb, entry_id, note, unpack(fields[b"e"]).tally) for entry_id, fields in entries]
+
+
+async def some_of_everything(redis: Redis) -> None:
+    """Events of three sites and three hours in each state; some letters went back, some were purged."""
+    hour_ms = 3_600_000
+    now_ms = event_of().accepted_ms
+    events = [
+        event_of("pageview", n, site=SITES[n % 3], accepted_ms=now_ms - (n // 3 % 3) * hour_ms) for n in range(180)
+    ]
+    await put(redis, P, *events)
+    for partition in range(P):
+        entries = await read_after(redis, partition, START, 50)
+        lines = [
+            outcomes_of(entries[n : n + 10], verb) for n, verb in ((0, "delivered"), (10, "dropped"), (20, "dead"))
+        ]
+        lines.append(outcomes_of(entries[30:35], "again"))
+        await settle(redis, {partition: list(chain.from_iterable(lines))}, again=False)
+    await retry(redis, P, Which(site=SITES[0]))
+    await purge(redis, P, Which(site=SITES[1]))
+
+
+async def found(redis: Redis) -> list[Difference]:
+    """What an idle queue's audit finds; nothing is left out."""
+    told = await audit(redis, P)
+    assert told.not_compared == []
+    return told.differences
+
+
+def told_as(differences: Sequence[Difference]) -> set[tuple[Kind, int, int]]:
+    """Kind, partition and number of each."""
+    return {(one.kind, one.partition, one.by) for one in differences}
+
+
+async def entry(redis: Redis, partition: int) -> RawEntry:
+    """The last pending event of a partition, which has not failed."""
+    last: list[RawEntry] = await redis.xrevrange(keys.events(partition), count=1)
+    return last[0]
+
+
+async def test_an_empty_data_set_agrees() -> None:
+    """Every kind of difference says what would be right to do."""
+    assert set(ADVICE) == set(Kind)
+
+
+async def test_what_nobody_damaged_agrees(redis: Redis) -> None:
+    """An empty queue agrees; so does one with events in every state, and the audit says how much it looked at."""
+    assert await audit(redis, P) == Audit(partitions=P)
+    await some_of_everything(redis)
+    told = await audit(redis, P)
+    seen = await look(redis, P)
+    assert (told.differences, told.not_compared) == ([], [])
+    assert (told.pending, told.letters, told.scheduled) == (seen.pending, seen.letters, seen.failing)
+    assert told.tallies > 9
+
+
+async def test_retention_agrees(redis: Redis) -> None:
+    """Letters that go past what is kept are as good as purged ones."""
+    await some_of_everything(redis)
+    assert await retain(redis, P, keep_s=60.0, keep_count=3)
+    assert await found(redis) == []
+
+
+async def test_what_waits_for_longer_than_tallies_are_kept_agrees(redis: Redis) -> None:
+    """An event whose hour was forgotten is not missed there; one of a younger hour without a tally is."""
+    old, young = event_of("old", 1, accepted_ms=event_of().accepted_ms - 41 * 86_400_000), event_of("young", 2)
+    await put(redis, P, old, young)
+    for event in (old, young):
+        hour, _ = event.tally
+        await redis.delete(*(keys.tally(p, hour) for p in range(P)))
+        differences = await found(redis)
+        assert told_as(differences) == ({(Kind.TALLY, partition_of(young, P), 1)} if event is young else set())
+
+
+async def test_sites_beyond_those_counted_apart_agree(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made-up sites share a tally, and their events are recounted under it."""
+    monkeypatch.setattr(keys, "PUT", keys.PUT.replace(f">= {keys.TALLY_FIELDS}", ">= 5"))
+    monkeypatch.setattr(keys, "SETTLE", keys.SETTLE.replace(f">= {keys.TALLY_FIELDS}", ">= 5"))
+    await put(redis, P, *(event_of("x", n, site=f"{n}.example") for n in range(60)))
+    for partition in range(P):
+        entries = await read_after(redis, partition, START, 8)
+        lines = outcomes_of(entries[:4], "delivered") + outcomes_of(entries[4:], "dead")
+        await settle(redis, {partition: lines}, again=False)
+    assert (await summed(redis, 0, lambda place: place[1] == keys.OTHER_SITES))[True].accepted == 60 - 5 * P
+    assert await found(redis) == []
+
+
+async def test_events_of_a_newer_form_agree_once_they_are_dead(redis: Redis) -> None:
+    """What this relay cannot read is named while it is kept, and then no tally is held against it."""
+    await put(redis, P, event_of("later", 1))
+    [partition] = [p for p in range(P) if await redis.xlen(keys.events(p))]
+    [(entry_id, _)] = await redis.xrange(keys.events(partition))
+    await redis.xdel(keys.events(partition), entry_id)
+    new_id = (await redis.xadd(keys.events(partition), {"e": b"2[]\n{}"})).decode()
+    differences = await found(redis)
+    assert told_as(differences) == {(Kind.UNREADABLE, partition, 1)}
+    assert f"{partition}:{new_id}" in differences[0].says
+    lines = [Outcome("dead", new_id.encode(), dead_note("unreadable", "unknown form", 0, None))]
+    await settle(redis, {partition: lines}, again=False)
+    assert told_as(await found(redis)) == {(Kind.UNREADABLE, partition, 1)}
+    await purge(redis, P, Which())
+    assert await found(redis) == []
+
+
+async def _lost_event(redis: Redis) -> set[tuple[Kind, int, int]]:
+    await redis.xdel(keys.events(1), (await entry(redis, 1))[0])
+    return {(Kind.BALANCE, 1, -1), (Kind.TALLY, 1, -1)}
+
+
+async def _foreign_event(redis: Redis) -> set[tuple[Kind, int, int]]:
+    await redis.xadd(keys.events(1), {"e": (await entry(redis, 1))[1][b"e"]})
+    return {(Kind.BALANCE, 1, 1), (Kind.TALLY, 1, 1)}
+
+
+async def _bumped_counter(redis: Redis) -> set[tuple[Kind, int, int]]:
+    await redis.hincrby(keys.ledger(2), "delivered", 7)  # type: ignore[misc]
+    return {(Kind.BALANCE, 2, 7)}
+
+
+async def _bumped_reason(redis: Redis) -> set[tuple[Kind, int, int]]:
+    await redis.hincrby(keys.ledger(0), "dropped:bot", 2)  # type: ignore[misc]
+    return {(Kind.REASONS, 0, 2)}
+
+
+async def _lost_letter(redis: Redis) -> set[tuple[Kind, int, int]]:
+    [(entry_id, _)] = await redis.xrange(keys.dead(0), count=1)
+    await redis.xdel(keys.dead(0), entry_id)
+    return {(Kind.LETTERS, 0, -1), (Kind.TALLY, 0, -1)}
+
+
+async def _letter_too_much(redis: Redis) -> set[tuple[Kind, int, int]]:
+    [(_, fields)] = await redis.xrange(keys.dead(0), count=1)
+    for _ in range(20):
+        await redis.xadd(keys.dead(0), fields)
+    return {(Kind.LETTERS, 0, 20), (Kind.TALLY, 0, 20)}
+
+
+async def _orphan(redis: Redis) -> set[tuple[Kind, int, int]]:
+    await redis.hset(keys.retry(2), mapping={"1-1": NOTE, "no id": NOTE})  # type: ignore[misc]
+    return {(Kind.SCHEDULE, 2, 2)}
+
+
+async def _damaged_note(redis: Redis) -> set[tuple[Kind, int, int]]:
+    [entry_id, *_] = await redis.hkeys(keys.retry(2))  # type: ignore[misc]
+    await redis.hset(keys.retry(2), entry_id, "{")  # type: ignore[misc]
+    return {(Kind.SCHEDULE, 2, 1)}
+
+
+async def _corrupt_event(redis: Redis) -> set[tuple[Kind, int, int]]:
+    entry_id, fields = await entry(redis, 1)
+    await redis.xdel(keys.events(1), entry_id)
+    await redis.xadd(keys.events(1), {"e": fields[b"e"].replace(b"[", b"", 1)})
+    return {(Kind.UNREADABLE, 1, 1)}
+
+
+async def _corrupt_letter(redis: Redis) -> set[tuple[Kind, int, int]]:
+    [(entry_id, fields)] = await redis.xrevrange(keys.dead(1), count=1)
+    await redis.xdel(keys.dead(1), entry_id)
+    await redis.xadd(keys.dead(1), {"e": fields[b"e"], "n": b"{"})
+    return {(Kind.UNREADABLE, 1, 1)}
+
+
+async def _moved_event(redis: Redis) -> set[tuple[Kind, int, int]]:
+    entry_id, fields = await entry(redis, 1)
+    await redis.xdel(keys.events(1), entry_id)
+    await redis.xadd(keys.events(2), {"e": fields[b"e"]})
+    return {
+        (Kind.MISPLACED, 2, 1),
+        *((kind, partition, by) for kind in (Kind.BALANCE, Kind.TALLY) for partition, by in ((1, -1), (2, 1))),
+    }
+
+
+async def _wrong_tally(redis: Redis) -> set[tuple[Kind, int, int]]:
+    [hour, *_] = (await hours_kept(redis))[0]
+    await redis.hincrby(keys.tally(0, hour), f"accepted {SITES[0]}", -1)  # type: ignore[misc]
+    await redis.hincrby(keys.tally(0, hour), f"delivered {SITES[2]}", -2)  # type: ignore[misc]
+    return {(Kind.TALLY, 0, 1), (Kind.TALLY, 0, -2)}
+
+
+async def _beyond(redis: Redis) -> set[tuple[Kind, int, int]]:
+    await redis.xadd(keys.events(P), {"e": pack(event_of())})
+    return {(Kind.OUT_OF_REACH, P, 1)}
+
+
+DAMAGES = [
+    _lost_event, _foreign_event, _bumped_counter, _bumped_reason, _lost_letter, _letter_too_much, _orphan,
+    _damaged_note, _corrupt_event, _corrupt_letter, _moved_event, _wrong_tally, _beyond,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.strip("_"))
+async def test_damage_is_found_and_named(
+    redis: Redis, damage: Callable[[Redis], Awaitable[set[tuple[Kind, int, int]]]]
+) -> None:
+    """Whatever is done to the queue by hand, the audit says where and by how much, and nothing else."""
+    await some_of_everything(redis)
+    expected = await damage(redis)
+    differences = await found(redis)
+    assert {(kind, partition) for kind, partition, _ in told_as(differences)} == {(k, p) for k, p, _ in expected}
+    assert told_as(differences) == expected
+    assert all(one.says for one in differences)
+
+
+async def test_a_difference_names_its_place(redis: Redis) -> None:
+    """An event that is missing is missed at its site and in its hour."""
+    await some_of_everything(redis)
+    event = unpack((await entry(redis, 1))[1][b"e"])
+    await _lost_event(redis)
+    [balance, place] = await found(redis)
+    assert "pending, but" in balance.says
+    assert (place.site, place.hour) == (event.site, place.hour)
+    assert f"{event.site} in the hour {place.hour}" in place.says
+
+
+async def test_the_tallies_and_the_ledger_are_one_account(redis: Redis) -> None:
+    """After outcomes, retries, redrives and purges the tallies of all hours and sites add up to the ledger."""
+    await some_of_everything(redis)
+    whole = (await summed(redis, 0, lambda _: True))[True]
+    counted = (await look(redis, P)).ledger
+    assert whole == Tally(*(counted[name] for name in Tally.__slots__))
+    assert whole.pending == counted["pending"]
+    per_site = await summed(redis, 0, lambda place: place[1])
+    assert set(per_site) == set(SITES)
+    assert all(tally.pending >= 0 for tally in per_site.values())
+    recent = await summed(redis, event_of().accepted_ms // 3_600_000, lambda place: place[1])
+    assert 0 < recent[SITES[0]].accepted < per_site[SITES[0]].accepted
+
+
+async def _door(redis: Redis, stop: asyncio.Event) -> None:
+    chance = random.Random(1)
+    async with committing(redis, P) as committer:
+        while not stop.is_set():
+            await committer.put([_any_event(chance) for _ in range(chance.randrange(1, 9))])
+
+
+def _any_event(chance: random.Random) -> StoredEvent:
+    at_ms = event_of().accepted_ms - chance.choice((0, 0, 3_600_000))
+    return event_of("pageview", chance.randrange(200), site=chance.choice(SITES), accepted_ms=at_ms)
+
+
+async def _worker(redis: Redis, partition: int, keep: int, stop: asyncio.Event) -> None:
+    chance = random.Random(partition)
+    while not stop.is_set():
+        entries = await read_after(redis, partition, START, keep + 40)
+        for outcome_entry in entries[: max(0, len(entries) - keep)]:
+            verb = chance.choice(("delivered", "delivered", "dropped", "dead", "again"))
+            await settle(redis, {partition: outcomes_of([outcome_entry], verb)}, again=False)
+
+
+async def _operator(redis: Redis, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        await retry(redis, P, Which(site=SITES[0]))
+        await purge(redis, P, Which(site=SITES[1]))
+        await retain(redis, P, keep_s=60.0, keep_count=20)
+
+
+@pytest.mark.parametrize(("keep", "page"), [(0, 500), (150, 500), (150, 20)])
+async def test_no_false_alarm_under_traffic(
+    redis: Redis, keep: int, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While events come, settle, die and are sent again, ten audits find nothing; afterwards nothing is left out."""
+    monkeypatch.setattr(recount, "PAGE", page)
+    stop = asyncio.Event()
+    traffic = [_door(redis, stop), *(_worker(redis, p, keep, stop) for p in range(P)), _operator(redis, stop)]
+    running = asyncio.gather(*traffic)
+    for _ in range(10):
+        assert (await audit(redis, P)).differences == []
+    stop.set()
+    await running
+    assert (await look(redis, P)).counters["redriven"] > 0
+    assert await found(redis) == []
+
+
+async def test_damage_is_found_under_traffic(redis: Redis) -> None:
+    """Traffic elsewhere hides nothing: an event that vanished is missed at once."""
+    await some_of_everything(redis)
+    await _lost_event(redis)
+    stop = asyncio.Event()
+    running = asyncio.gather(_door(redis, stop), *(_worker(redis, p, 100, stop) for p in range(P)))
+    differences = (await audit(redis, P)).differences
+    stop.set()
+    await running
+    assert (Kind.BALANCE, 1, -1) in told_as(differences)
+    assert {one.kind for one in differences} <= {Kind.BALANCE, Kind.TALLY}
