@@ -8,7 +8,7 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Final
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
+from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSession, ClientTimeout
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -143,4 +143,8 @@ def _wrong_with(reply: ClientResponse) -> str | None:
 
 
 def _words(error: BaseException) -> str:
-    return "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ClientConnectorError) and error.os_error.strerror:
+        return error.os_error.strerror  # aiohttp's own words speak of TLS where there is none
+    return str(error) or type(error).__name__
