@@ -158,7 +158,7 @@ async def test_crowds_that_come_and_go_leave_nothing(served: Serve) -> None:
             pass
         await until("the crowd's handles are given back", all_gone)
         grown.append(memory_bytes(served))
-    assert grown[-1] - grown[3] < SLACK_BYTES / 3, grown
+    assert grown[-1] - grown[3] < SLACK_BYTES, grown
 
 
 @pytest.mark.parametrize(

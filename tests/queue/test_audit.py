@@ -19,6 +19,7 @@ from tests.queue.samples import committing, event_of, put
 
 P = 3
 SITES = ("a.example", "b.example", "c.example")
+MOST_PENDING = 1_000  # or on a busy machine each walk through the streams would take longer than the one before
 NOTE = Note(attempts=1, first_failed_ms=1, next_ms=2, reason="failing").pack()
 
 
@@ -258,6 +259,8 @@ async def _door(redis: Redis, stop: asyncio.Event) -> None:
     async with committing(redis, P) as committer:
         while not stop.is_set():
             await committer.put([_any_event(chance) for _ in range(chance.randrange(1, 9))])
+            while sum(committer.backlog.values()) > MOST_PENDING and not stop.is_set():
+                committer.backlog.update((await look(redis, P)).backlog)
 
 
 def _any_event(chance: random.Random) -> StoredEvent:

@@ -51,7 +51,7 @@ def test_any_success_is_delivered(status: int) -> None:
     assert judge(Reply(status), FIRST, POLICY) == Delivered()
 
 
-@pytest.mark.parametrize("cause", set(DropCause) - set(PASSING))
+@pytest.mark.parametrize("cause", [cause for cause in DropCause if cause not in PASSING])
 def test_a_drop_is_dropped(cause: DropCause) -> None:
     """A 2xx with x-plausible-dropped is `dropped` with the probable cause, at once if that is final."""
     assert judge(Reply(202, dropped=1), attempt(drop_cause=cause), POLICY) == Dropped(cause)
