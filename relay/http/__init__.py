@@ -3,6 +3,7 @@
 app          the application put together, and the process that serves it
 connections  a sender's connection: what is no HTTP, and heads that never end
 events       POST /api/event: parse, admit, keep, answer
+senders      who posts: an open relay, or one of its sources; refusal_log  who was refused, in bounded lines
 cors         Plausible's CORS headers, on every answer
 watch        what the door knows of its queue: readiness, backlog, what the workers tell
 operators    who may see more than that

@@ -20,10 +20,12 @@ from relay.http.events import BODY_LIMIT_BYTES, Events, Policy
 from relay.http.exposed import Exposed
 from relay.http.health import Health
 from relay.http.operators import Operators
+from relay.http.senders import Senders
 from relay.http.watch import Watch
 from relay.queue.committing import Committer
 from relay.queue.connection import connect
 from relay.rules.admission import parse_sites
+from relay.rules.source import anybody
 from relay.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -40,9 +42,11 @@ def build_door(settings: Settings) -> web.Application:
     redis = connect(settings.redis_url)
     committer = Committer(redis, settings.partitions)
     watch = Watch(redis, committer, settings.partitions, settings.max_backlog)
-    policy = Policy(settings.validation, parse_sites(settings.sites), settings.trusted_proxies)
+    senders = Senders(redis, anybody(parse_sites(settings.sites)), watch.refused)
+    policy = Policy(settings.validation, settings.trusted_proxies)
     operators = Operators(settings.admin_key)
-    events, health, exposed = Events(policy, committer, watch), Health(watch, operators), Exposed(watch, operators)
+    events = Events(policy, senders, committer, watch)
+    health, exposed = Health(watch, operators), Exposed(watch, operators)
     app = web.Application(client_max_size=BODY_LIMIT_BYTES)
     app[WATCH] = watch
     app.router.add_post("/api/event", events.post, expect_handler=_go_on)
@@ -55,7 +59,7 @@ def build_door(settings: Settings) -> web.Application:
     app.on_response_prepare.append(add_cors)
     app.on_response_prepare.append(_name_us)
     app.on_response_prepare.append(_close_when_draining)
-    app.cleanup_ctx.append(_background(redis, committer))
+    app.cleanup_ctx.append(_background(redis, committer, senders))
     return app
 
 
@@ -114,11 +118,14 @@ async def _close_when_draining(request: web.Request, response: web.StreamRespons
         response.headers["Connection"] = "close"  # aiohttp has written its own headers by now
 
 
-def _background(redis: Redis, committer: Committer) -> Callable[[web.Application], AsyncIterator[None]]:
+def _background(
+    redis: Redis, committer: Committer, senders: Senders
+) -> Callable[[web.Application], AsyncIterator[None]]:
     async def run(app: web.Application) -> AsyncIterator[None]:
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         app[FAILED] = failed
-        tasks = [asyncio.create_task(part) for part in (committer.run(), app[WATCH].run())]
+        await senders.refresh()  # so that the first request finds them known
+        tasks = [asyncio.create_task(part) for part in (committer.run(), app[WATCH].run(), senders.run())]
         for task in tasks:
             task.add_done_callback(lambda done: _pass_on(done, failed))
         yield

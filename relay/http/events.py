@@ -13,11 +13,13 @@ from typing import Final
 import orjson
 from aiohttp import web
 
+from relay.http.senders import Senders
 from relay.http.watch import Watch
 from relay.queue.committing import Committer, UnavailableError
 from relay.queue.stored import StoredEvent
-from relay.rules.admission import Admitted, Sites, admit
+from relay.rules.admission import Admitted, admit
 from relay.rules.event import Event, Refused, Validation, parse_event
+from relay.rules.source import Denied, Source, responsible
 from relay.rules.split import bodies_by_site
 from relay.rules.visitor import Network, Visitor, visitor_of
 
@@ -32,8 +34,24 @@ class Policy:
     """What the operator decided about accepting."""
 
     validation: Validation
-    sites: Sites
     trusted: tuple[Network, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who posts, and the visitor whose event it is."""
+
+    source: Source
+    visitor: Visitor
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """An event that may be kept, for the sites that stay of it."""
+
+    event: Event
+    admitted: Admitted
+    sender: Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +59,18 @@ class Events:
     """The endpoint."""
 
     policy: Policy
+    senders: Senders
     committer: Committer
     watch: Watch
 
     async def post(self, request: web.Request) -> web.Response:
-        """Accept one event: 202, 400 with every wrong field, 408, 413, or 503 with Retry-After."""
+        """Accept one event: 202, 400 with every wrong field, 401, 403, 408, 413, or 503 with Retry-After."""
         now_ms = time.time_ns() // 1_000_000
-        visitor = visitor_of(request.remote or "", request.raw_headers, self.policy.trusted)
+        sender = await self._sender_of(request)
+        if isinstance(sender, web.Response):
+            return sender
         if request.headers.get("X-Debug-Request") == "true":  # as Plausible Cloud: tell the address, keep nothing
-            return web.Response(text=visitor.ip)
+            return web.Response(text=sender.visitor.ip)
         try:
             async with asyncio.timeout(BODY_WITHIN_S):
                 body = await request.read()
@@ -57,20 +78,39 @@ class Events:
             return self._too_large(request)
         except (TimeoutError, ConnectionError, web.RequestPayloadError):
             return self._incomplete()
+        posted = self._read(body, sender)
+        return posted if isinstance(posted, web.Response) else await self._keep(posted, now_ms)
+
+    async def _sender_of(self, request: web.Request) -> Sender | web.Response:
+        """Who posts, and for which visitor."""
+        try:
+            source = await self.senders.of(request)
+        except UnavailableError as error:
+            return self._unavailable("not kept", str(error))
+        if isinstance(source, Denied):
+            return self.senders.refuse(source)
+        return Sender(source, visitor_of(request.remote or "", request.raw_headers, self.policy.trusted))
+
+    def _read(self, body: bytes, sender: Sender) -> Posted | web.Response:
+        """What of the body may be kept."""
         event = parse_event(body, self.policy.validation)
         if isinstance(event, Refused):
             return self._refuse(event)
-        admitted = admit(event, self.policy.sites, self.policy.validation)
+        source = responsible(sender.source, event.sites)
+        if isinstance(source, Denied):
+            return self.senders.refuse(source)
+        admitted = admit(event, source.sites, self.policy.validation)
         if isinstance(admitted, Refused):
             return self._refuse(admitted)
-        return await self._keep(event, admitted, visitor, now_ms)
+        return Posted(event, admitted, Sender(source, sender.visitor))
 
-    async def _keep(self, event: Event, admitted: Admitted, visitor: Visitor, now_ms: int) -> web.Response:
+    async def _keep(self, posted: Posted, now_ms: int) -> web.Response:
+        admitted = posted.admitted
         if await self.watch.is_full():
             return self._unavailable("not kept", "; ".join(self.watch.unready()) or "the backlog is full")
         if admitted.sites:
             try:
-                await self.committer.put(_stored(event, admitted, visitor, now_ms))
+                await self.committer.put(_stored(posted, now_ms))
             except UnavailableError as error:
                 return self._unavailable("not known to be kept", str(error))
         answer = web.Response(status=202, text="ok")
@@ -108,8 +148,9 @@ class Events:
         return answer
 
 
-def _stored(event: Event, admitted: Admitted, visitor: Visitor, now_ms: int) -> list[StoredEvent]:
+def _stored(posted: Posted, now_ms: int) -> list[StoredEvent]:
     """One stored event for each site that stays."""
+    event, visitor = posted.event, posted.sender.visitor
     return [
         StoredEvent(
             site=site,
@@ -121,7 +162,7 @@ def _stored(event: Event, admitted: Admitted, visitor: Visitor, now_ms: int) -> 
             engagement=event.name == ENGAGEMENT,
         )
         for site, body in bodies_by_site(event)
-        if site in admitted.sites
+        if site in posted.admitted.sites
     ]
 
 

@@ -14,6 +14,8 @@ WORKERS: Final = "relay:workers"  # zset: worker name → time of its last heart
 WORKER_STATES: Final = "relay:worker-states"  # hash: worker name → JSON of what it owns and how its upstream fares
 REFUSED: Final = "relay:refused"  # hash: reason → how many requests the doors refused
 PULSE: Final = "relay:pulse"  # string: a door writes here to see that writing works
+SOURCES: Final = "relay:sources"  # hash: name of a source → JSON of what it may, with digests of its keys
+SOURCE_CHANGES: Final = "relay:source-changes"  # string: how often a source was added, changed or removed
 ARQ_QUEUE: Final = "relay:arq"  # zset of arq: upkeep jobs only, never events
 
 
@@ -243,4 +245,18 @@ for i = 1, #page[2], 2 do
   if not read or type(note) ~= 'table' or not note['next_ms'] then damaged[#damaged + 1] = id end
 end
 return {page[1], #page[2] / 2, orphans, damaged}
+"""
+
+# KEYS sources, changes. ARGV name, what is kept of it now (empty: nothing), what shall be (empty: nothing), '1' if the
+# last may go. → 1 done, 0 somebody else has changed it, -1 it is the last, without which the relay is open.
+CHANGE_SOURCE: Final = """#!lua flags=allow-oom
+if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end
+if ARGV[3] ~= '' then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+else
+  if ARGV[4] ~= '1' and redis.call('HLEN', KEYS[1]) == 1 then return -1 end
+  redis.call('HDEL', KEYS[1], ARGV[1])
+end
+redis.call('INCR', KEYS[2])
+return 1
 """

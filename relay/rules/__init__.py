@@ -7,6 +7,7 @@ The way of one event, in reading order:
                 `text`, `fields` what Elixir means by blank, integer and `a || b`
 - `url`, `domain`, `props`, `revenue`, `engagement`   what is legal in each field, and what to say if it is not
 - `currencies`  the codes of ISO 4217
+- `source`      who may post, and for which sites
 - `admission`   which sites this relay is for
 - `split`       a list of sites becomes one body for each
 - `visitor`     who sent it: client address and User-Agent
