@@ -7,6 +7,7 @@ sandbox.py  a stand-in for Plausible
 check.py    the settings, and whether Redis and Plausible answer (asked in probes.py)
 status.py   what became of the events
 dead.py     dead letters
+source.py   who may post
 lazy.py     imports a command's file only when the command is called
 options.py  options taken from the settings' model, and the settings that they add up to
 process.py  runs a long-lived part under uvloop
@@ -26,6 +27,7 @@ COMMANDS = {
     "sandbox": "Run a stand-in for Plausible, to try and to test.",
     "check": "Check the settings, and whether Redis and Plausible answer.",
     "status": "Say what became of the events.",
+    "source": "Say who may post: add sources, give them new keys, remove them.",
     "dead": "Look at dead letters, send them again, or remove them.",
 }
 

@@ -24,8 +24,9 @@ from relay.http.senders import Senders
 from relay.http.watch import Watch
 from relay.queue.committing import Committer
 from relay.queue.connection import connect
+from relay.queue.limits import Limits
 from relay.rules.admission import parse_sites
-from relay.rules.source import anybody
+from relay.rules.source import anybody, rate_of
 from relay.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -42,10 +43,11 @@ def build_door(settings: Settings) -> web.Application:
     redis = connect(settings.redis_url)
     committer = Committer(redis, settings.partitions)
     watch = Watch(redis, committer, settings.partitions, settings.max_backlog)
-    senders = Senders(redis, anybody(parse_sites(settings.sites)), watch.refused)
-    policy = Policy(settings.validation, settings.trusted_proxies)
+    address_rate = rate_of(settings.address_rate, settings.address_burst)
+    senders = Senders(redis, anybody(parse_sites(settings.sites), address_rate), watch.refused)
+    policy = Policy(settings.validation, settings.trusted_proxies, settings.missing_ip)
     operators = Operators(settings.admin_key)
-    events = Events(policy, senders, committer, watch)
+    events = Events(policy, senders, Limits(redis), committer, watch)
     health, exposed = Health(watch, operators), Exposed(watch, operators)
     app = web.Application(client_max_size=BODY_LIMIT_BYTES)
     app[WATCH] = watch

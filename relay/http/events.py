@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
@@ -16,10 +16,12 @@ from aiohttp import web
 from relay.http.senders import Senders
 from relay.http.watch import Watch
 from relay.queue.committing import Committer, UnavailableError
+from relay.queue.limits import Limits
 from relay.queue.stored import StoredEvent
 from relay.rules.admission import Admitted, admit
 from relay.rules.event import Event, Refused, Validation, parse_event
-from relay.rules.source import Denied, Source, responsible
+from relay.rules.source import Denied, Source, no_visitor, responsible
+from relay.rules.speaking import spoken_for
 from relay.rules.split import bodies_by_site
 from relay.rules.visitor import Network, Visitor, visitor_of
 
@@ -35,6 +37,12 @@ class Policy:
 
     validation: Validation
     trusted: tuple[Network, ...]
+    missing_ip: str = "refuse"
+
+    @property
+    def refuse_missing_ip(self) -> bool:
+        """Whether a source that speaks has to name a visitor; Plausible would not mind, so in strict mode only."""
+        return self.missing_ip == "refuse" and self.validation is Validation.STRICT
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +68,12 @@ class Events:
 
     policy: Policy
     senders: Senders
+    limits: Limits
     committer: Committer
     watch: Watch
 
     async def post(self, request: web.Request) -> web.Response:
-        """Accept one event: 202, 400 with every wrong field, 401, 403, 408, 413, or 503 with Retry-After."""
+        """Accept one event: 202, 400 with every wrong field, 401, 403, 408, 413, 429 or 503 with Retry-After."""
         now_ms = time.time_ns() // 1_000_000
         sender = await self._sender_of(request)
         if isinstance(sender, web.Response):
@@ -89,7 +98,11 @@ class Events:
             return self._unavailable("not kept", str(error))
         if isinstance(source, Denied):
             return self.senders.refuse(source)
-        return Sender(source, visitor_of(request.remote or "", request.raw_headers, self.policy.trusted))
+        peer, headers = request.remote or "", request.raw_headers
+        visitor = spoken_for(source, peer, headers, self.policy.trusted)
+        if visitor is None and self.policy.refuse_missing_ip:
+            return self.senders.refuse(no_visitor(source))
+        return Sender(source, visitor or visitor_of(peer, headers, self.policy.trusted))
 
     def _read(self, body: bytes, sender: Sender) -> Posted | web.Response:
         """What of the body may be kept."""
@@ -109,7 +122,11 @@ class Events:
         if await self.watch.is_full():
             return self._unavailable("not kept", "; ".join(self.watch.unready()) or "the backlog is full")
         if admitted.sites:
+            source, address = posted.sender.source, posted.sender.visitor.ip
             try:
+                over = await self.limits.take(source, address, cost=len(admitted.sites))
+                if over is not None:
+                    return self.senders.refuse(replace(over, site=admitted.sites[0]))
                 await self.committer.put(_stored(posted, now_ms))
             except UnavailableError as error:
                 return self._unavailable("not known to be kept", str(error))

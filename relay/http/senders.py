@@ -65,6 +65,8 @@ class Senders:
         answer = web.Response(
             status=denied.status, body=orjson.dumps({"errors": denied.errors}), content_type="application/json"
         )
+        if denied.retry_after_s is not None:
+            answer.headers["Retry-After"] = str(denied.retry_after_s)
         if denied.status == web.HTTPUnauthorized.status_code:
             answer.headers["WWW-Authenticate"] = 'Bearer realm="relay"'  # RFC 9110 15.5.2
         return answer

@@ -16,6 +16,7 @@ REFUSED: Final = "relay:refused"  # hash: reason → how many requests the doors
 PULSE: Final = "relay:pulse"  # string: a door writes here to see that writing works
 SOURCES: Final = "relay:sources"  # hash: name of a source → JSON of what it may, with digests of its keys
 SOURCE_CHANGES: Final = "relay:source-changes"  # string: how often a source was added, changed or removed
+LIMIT_SALT: Final = "relay:limit-salt"  # string: makes an address unknowable in the names of its bucket; for a day
 ARQ_QUEUE: Final = "relay:arq"  # zset of arq: upkeep jobs only, never events
 
 
@@ -42,6 +43,11 @@ def ledger(partition: int) -> str:
 def dead(partition: int) -> str:
     """Stream of dead letters: `e` the stored event, `n` JSON of why."""
     return f"relay:{{{partition}}}:dead"
+
+
+def limit(source: str) -> str:
+    """String: when a source's bucket is full again, ms; expires then. Followed by an address's hash: that address's."""
+    return f"relay:limit:{source}:"
 
 
 def tally(partition: int, hour: int | str = "") -> str:
@@ -259,4 +265,32 @@ else
 end
 redis.call('INCR', KEYS[2])
 return 1
+"""
+
+# Token buckets, all or none of them. KEYS salt, then a bucket each. ARGV new salt, its life in ms, cost, then for each
+# bucket events a second, burst, and the address that completes its name ('' if it is complete). What is kept of one is
+# the moment at which it is full again. More than the burst passes if the bucket is full, and is paid for afterwards.
+# → 0, 0 or which bucket has too little, and in how many ms it has enough.
+TAKE_TOKENS: Final = """#!lua
+local time = redis.call('TIME')
+local now, cost = time[1] * 1000 + time[2] / 1000, tonumber(ARGV[3])
+local names, full, which, longest = {}, {}, 0, 0
+for i = 2, #KEYS do
+  local at = 3 * i - 2
+  local each_ms, burst, address = 1000 / ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2]
+  names[i] = KEYS[i]
+  if address ~= '' then
+    redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
+    names[i] = KEYS[i] .. redis.sha1hex(redis.call('GET', KEYS[1]) .. address)
+  end
+  full[i] = math.max(now, tonumber(redis.call('GET', names[i]) or now))
+  local wait = full[i] - now - (burst - math.min(cost, burst)) * each_ms
+  if wait > longest then which, longest = i - 1, wait end
+  full[i] = full[i] + cost * each_ms
+end
+if which > 0 then return {which, math.ceil(longest)} end
+for i = 2, #KEYS do
+  redis.call('SET', names[i], string.format('%.4f', full[i]), 'PX', math.max(1, math.ceil(full[i] - now)))
+end
+return {0, 0}
 """

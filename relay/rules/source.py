@@ -7,6 +7,7 @@ Plausible itself. Keys are seen here only as digests; where sources are kept is 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,6 +15,7 @@ from enum import StrEnum
 from relay.rules.admission import Sites
 from relay.rules.text import shown
 
+BURST_S = 10
 SHOWN_SITES = 5  # of a source, in a refusal
 
 
@@ -31,6 +33,8 @@ class Denial(StrEnum):
     NO_KEY = "no_key"
     UNKNOWN_KEY = "unknown_key"
     WRONG_SITE = "wrong_site"
+    NO_VISITOR = "no_visitor"
+    TOO_MANY = "too_many"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +72,23 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Why a sender is refused: 401 or 403, what is counted, who and for which site ("" if not known)."""
+    """Why a sender is refused: the status, what is counted, who and for which site ("" if not known).
+
+    `retry_after_s`: when it would not be refused, whole seconds.
+    """
 
     status: int
     reason: Denial
     message: str
     source: str = ""
     site: str = ""
+    field: str = "source"
+    retry_after_s: int | None = None
 
     @property
     def errors(self) -> dict[str, list[str]]:
         """Plausible's shape."""
-        return {"source": [self.message]}
+        return {self.field: [self.message]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +120,11 @@ _UNKNOWN_KEY = Denied(401, Denial.UNKNOWN_KEY, f"the key is none of this relay, 
 def digest_of(key: bytes) -> str:
     """What is kept of a key. Keys are 256 random bits, so there is nothing to guess and no need of a slow hash."""
     return hashlib.sha256(key).hexdigest()
+
+
+def rate_of(per_s: float | None, burst: int | None) -> Rate | None:
+    """A limit as it is written; without a burst, that is what the rate allows in ten seconds: events come in heaps."""
+    return None if per_s is None else Rate(per_s, burst or math.ceil(per_s * BURST_S))
 
 
 def anybody(sites: Sites, address_rate: Rate | None = None) -> Source:
@@ -155,6 +169,26 @@ def _not_covered(source: Source, site: str) -> Denied:
 def _no_key_for(site: str) -> Denied:
     message = f"there is no key, and no web source covers the site {shown(site)}: check the spelling, or {_RIGHT}"
     return Denied(401, Denial.NO_KEY, message, site=site)
+
+
+def no_visitor(source: Source) -> Denied:
+    """A source that speaks for its visitors named none."""
+    message = (
+        f"no visitor is named: source {shown(source.name)} speaks for its visitors, and Plausible would take its "
+        'server for one, or drop it as a datacentre: send the visitor\'s address as "X-Forwarded-For: <address>" and '
+        "the visitor's User-Agent as User-Agent"
+    )
+    return Denied(400, Denial.NO_VISITOR, message, source.name, field="ip")
+
+
+def too_many(source: Source, wait_ms: int, *, of_address: bool) -> Denied:
+    """The source, or one address of it, has sent more than it may."""
+    wait_s = max(1, -(-wait_ms // 1_000))
+    who = "this address" if of_address else f"source {shown(source.name)}"
+    rate = source.address_rate if of_address else source.rate
+    limit = f", at most {rate.per_s:g} a second and {rate.burst} at once" if rate else ""
+    message = f"too many events of {who}{limit}: send it again in {wait_s} s"
+    return Denied(429, Denial.TOO_MANY, message, source.name, field="request", retry_after_s=wait_s)
 
 
 def key_in(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from relay.rules.forwarded import comma_list, forwarded_for
 
 Network = IPv4Network | IPv6Network
+RawHeaders = Sequence[tuple[bytes, bytes]]
 Address = IPv4Address | IPv6Address
 
 # A peer without an address is a local process on a unix socket.
@@ -35,13 +36,13 @@ class Visitor:
     user_agent: bytes | None
 
 
-def visitor_of(peer: str, headers: Sequence[tuple[bytes, bytes]], trusted: Sequence[Network]) -> Visitor:
+def visitor_of(peer: str, headers: RawHeaders, trusted: Sequence[Network]) -> Visitor:
     """The visitor behind `peer`, the address of the connection. Never raises.
 
     A peer without an address (a unix socket) stands for 127.0.0.1, and is trusted if that is.
     """
     address = address_in(peer) or _LOCAL
-    if trusted and _is_in(trusted, address):
+    if trusted and is_in(trusted, address):
         address = _forwarded(headers, trusted) or address
     user_agent = next((value for name, value in headers if name.lower() == b"user-agent"), None)
     return Visitor(str(address), user_agent)
@@ -73,18 +74,24 @@ def _is_port(text: str) -> bool:
     return text[0] == ":" and digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_PORT
 
 
-def _is_in(networks: Sequence[Network], address: Address) -> bool:
+def is_in(networks: Sequence[Network], address: Address) -> bool:
+    """Whether one of the networks has the address."""
     return any(address in network for network in networks)
 
 
-def _forwarded(headers: Sequence[tuple[bytes, bytes]], trusted: Sequence[Network]) -> Address | None:
-    """The first header in Plausible's order that yields an address."""
+def hops_by_header(headers: RawHeaders) -> dict[bytes, list[str]]:
+    """The hops as each header of Plausible's lists them, in Plausible's order of headers."""
     lines: dict[bytes, list[str]] = {}
     for name, value in headers:
         if (key := name.lower()) in _HOPS_IN:
             lines.setdefault(key, []).append(value.decode("latin-1"))
-    for key, hops_in in _HOPS_IN.items() if lines else ():
-        if key in lines and (address := _client(hops_in(lines[key]), trusted)):
+    return {key: hops_in(lines[key]) for key, hops_in in _HOPS_IN.items() if key in lines} if lines else {}
+
+
+def _forwarded(headers: RawHeaders, trusted: Sequence[Network]) -> Address | None:
+    """The first header in Plausible's order that yields an address."""
+    for hops in hops_by_header(headers).values():
+        if address := _client(hops, trusted):
             return address
     return None
 
@@ -97,6 +104,6 @@ def _client(hops: Sequence[str], trusted: Sequence[Network]) -> Address | None:
         if address is None:
             break
         seen = address
-        if not _is_in(trusted, address):
+        if not is_in(trusted, address):
             break
     return seen

@@ -13,6 +13,7 @@ from relay.rules.event import Validation
 from relay.settings.values import (
     Address,
     AdminKey,
+    Burst,
     Concurrency,
     Days,
     Events,
@@ -22,12 +23,14 @@ from relay.settings.values import (
     LogLevel,
     Networks,
     Partitions,
+    Rate,
     RedisUrl,
     Seconds,
     Sites,
     Strictness,
     Upstream,
     WhenAmbiguous,
+    WhenMissing,
 )
 
 
@@ -61,7 +64,8 @@ class Settings(BaseModel):
     sites: Sites = Field(
         default=(),
         description="Sites whose events are accepted: a comma list of domains as Plausible lists them "
-        "(a leading www. is taken off), or * for every site. Needed, except by `up` with its sandbox, which takes *.",
+        "(a leading www. is taken off), or * for every site. Needed, except by `up` with its sandbox, which takes *. "
+        "Once there are sources (`relay source`), their own sites count and not these.",
     )
     trusted_proxies: Networks = Field(
         default=(),
@@ -72,6 +76,21 @@ class Settings(BaseModel):
         default=Validation.STRICT,
         description="strict also refuses what Plausible would lose without a word (a 31st prop, revenue that it cannot "
         "read); plausible answers status for status as Plausible does.",
+    )
+    missing_ip: WhenMissing = Field(
+        default="refuse",
+        description="What to do when a source that speaks for its visitors names no visitor's IP: refuse says so (400 "
+        "on ip, in strict validation), accept takes its own address, which Plausible may drop as a datacentre's.",
+    )
+    address_rate: Rate | None = Field(
+        default=None,
+        description="Events a second that one address may send without a key; 429 beyond. Sources have limits of "
+        "their own (`relay source`). Without it, there is no limit.",
+    )
+    address_burst: Burst | None = Field(
+        default=None,
+        description="Events that such an address may send at once after a pause. Without it, what address_rate allows "
+        "in ten seconds.",
     )
     retry_base_s: Seconds = Field(
         default=1, description="Wait before the second attempt. Each further wait doubles, with chance in it."

@@ -19,6 +19,7 @@ from relay.settings.urls import read_redis_url, read_upstream
 
 TEN_YEARS_S = 315_360_000
 LAST_PORT = 65_535
+MOST_A_SECOND = 100_000  # a limit beyond what a door can take is none
 KEY_LENGTH = 16
 QUOTED_LENGTH = 60  # characters of a wrong value that a fault repeats
 
@@ -91,7 +92,7 @@ def _listed(value: object) -> list[str]:
     return [text for text in texts if text]
 
 
-def _read_sites(value: object) -> tuple[str, ...]:
+def read_sites(value: object) -> tuple[str, ...]:
     """Site names as Plausible compares them: trimmed, without one leading `www.`, case kept (contract section 1)."""
     sites = _listed(value)
     if not sites and value != ():  # empty is the default only
@@ -175,7 +176,7 @@ AdminKey = Annotated[
 Folder = Annotated[Path, BeforeValidator(_read_path), Shape("the path of a folder, such as ./.relay", "PATH")]
 Sites = Annotated[
     tuple[str, ...],
-    BeforeValidator(_read_sites),
+    BeforeValidator(read_sites),
     Shape(
         "domains as Plausible lists them, such as example.com,shop.example.com, or * alone",
         "DOMAIN,…",
@@ -210,6 +211,18 @@ Events = Annotated[
     Field(ge=1, le=1_000_000_000),
     Shape("a whole number from 1 to 1000000000", "COUNT", unit="events"),
 ]
+Rate = Annotated[
+    float,
+    BeforeValidator(_no_truth),
+    Field(gt=0, le=MOST_A_SECOND, allow_inf_nan=False),
+    Shape("a number above 0 and at most 100000, such as 5 or 0.5", "NUMBER", unit="events a second", example=5),
+]
+Burst = Annotated[
+    int,
+    BeforeValidator(_no_truth),
+    Field(ge=1, le=1_000_000),
+    Shape("a whole number from 1 to 1000000", "COUNT", unit="events", example=50),
+]
 Days = Annotated[
     int,
     BeforeValidator(_no_truth),
@@ -217,6 +230,7 @@ Days = Annotated[
     Shape("a whole number of days from 1 to 3650", "DAYS", unit="days"),
 ]
 Strictness = Annotated[Validation, Shape("strict or plausible", "strict|plausible")]
+WhenMissing = Annotated[Literal["refuse", "accept"], Shape("refuse or accept", "refuse|accept")]
 WhenAmbiguous = Annotated[Literal["retry", "park"], Shape("retry or park", "retry|park")]
 LogFormat = Annotated[
     Literal["text", "json"],
