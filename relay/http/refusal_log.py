@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
@@ -28,19 +27,18 @@ class RefusalLog:
     """Counts what it leaves out, so that no refusal is silent."""
 
     _said: Counter[tuple[str, Denial]] = field(default_factory=Counter)
-    _until_s: float = 0.0
+    _until_s: float = -1e9
 
-    def say(self, denied: Denied) -> None:
-        """Log one refusal, or count it."""
-        self.sum_up()
+    def say(self, denied: Denied, now_s: float) -> None:
+        """Log one refusal, or count it; by a clock that never goes back."""
+        self.sum_up(now_s)
         each = (denied.source, denied.reason)
         self._said[each] += 1
         if self._said[each] <= LINES:
             log.warning("refused a sender: %s", denied.reason, extra=_extras(*each, denied.site))
 
-    def sum_up(self) -> None:
+    def sum_up(self, now_s: float) -> None:
         """At the end of a window say how many it left out, and begin another."""
-        now_s = time.monotonic()
         if now_s < self._until_s:
             return
         for each, n in self._said.items():

@@ -61,7 +61,7 @@ class Senders:
     def refuse(self, denied: Denied) -> web.Response:
         """Count it, log it, answer it."""
         self.refused[denied.reason] += 1
-        self._log.say(denied)
+        self._log.say(denied, time.monotonic())
         answer = web.Response(
             status=denied.status, body=orjson.dumps({"errors": denied.errors}), content_type="application/json"
         )
@@ -76,7 +76,7 @@ class Senders:
         while True:
             await asyncio.sleep(EVERY_S)
             await self.refresh()
-            self._log.sum_up()
+            self._log.sum_up(time.monotonic())
 
     async def refresh(self, fresh_s: float = 0.0) -> None:
         """Read the sources, unless the last try is younger than `fresh_s`. What fails leaves those in force."""
