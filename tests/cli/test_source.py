@@ -1,0 +1,98 @@
+"""`relay source` as a shell sees it: keys that are shown once, and faults that say what would be right."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from redis.asyncio import Redis
+
+from relay.cli import main
+from relay.queue import sources
+from relay.rules.source import digest_of
+from tests.cli.shell import relay
+
+KEY = re.compile(r"prk_[A-Za-z0-9_-]{43}")
+
+
+async def test_the_life_of_a_source(redis: Redis, redis_url: str, tmp_path: Path) -> None:
+    """Add, list, change, rotate, remove: what is printed is what is in force, and a key is printed once."""
+
+    def run(*words: str) -> str:
+        done = relay("source", *words, "--redis-url", redis_url, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    shop = json.loads(run("add", "shop", "--kind", "backend", "--site", "a.com,www.b.com", "--site", "c.com", "--json"))
+    assert list(shop) == ["name", "key"]
+    assert KEY.fullmatch(shop["key"])
+    told = run("add", "ios", "--kind", "app", "--site", "*", "--rate", "5", "--address-rate", "0.5", "--burst", "9")
+    assert "app, may post for *; at most 5 a second and 9 at once; at most 0.5 a second and 5 at once for each" in told
+    (ios,) = set(KEY.findall(told))
+    assert set((await sources.load(redis)).by_key) == {digest_of(key.encode()) for key in (shop["key"], ios)}
+
+    run("change", "ios", "--site", "d.com", "--speaks", "--burst", "7")
+    listed = run("list", "--json")
+    assert KEY.search(listed) is None
+    first, second = json.loads(listed)
+    assert (first["name"], first["sites"], first["speaks"], first["rate"], first["burst"]) == (
+        "ios",
+        ["d.com"],
+        True,
+        5,
+        7,
+    )
+    assert (second["name"], second["kind"], second["sites"], second["speaks"]) == (
+        "shop", "backend", ["a.com", "b.com", "c.com"], True,
+    )  # fmt: skip
+
+    new = json.loads(run("rotate", "shop", "--grace", "1h", "--json"))
+    assert new["name"] == "shop"
+    found = (await sources.load(redis)).by_key
+    assert found[digest_of(new["key"].encode())].until_ms is None
+    assert found[digest_of(shop["key"].encode())].until_ms is not None
+
+    assert run("remove", "ios") == "source ios removed\n"
+    assert run("list").endswith("\n1 source\n")
+    assert run("remove", "shop", "--open").startswith("source shop removed; there is no source: whoever reaches")
+
+
+async def test_what_cannot_be_done_says_why(redis: Redis, redis_url: str, tmp_path: Path) -> None:
+    """A name that is taken or unknown, and the last source, end with exit code 1 and leave all as it was."""
+    first = relay("source", "add", "a", "--kind", "app", "--site", "*", "--redis-url", redis_url, cwd=tmp_path)
+    assert "This is the first source" in first.stderr
+    for words, why in (
+        (("add", "a", "--kind", "web", "--site", "b.com"), "there is a source a already"),
+        (("rotate", "b"), "there is no source b: `relay source list` names them"),
+        (("change", "b", "--speaks"), "there is no source b"),
+        (("remove", "b"), "there is no source b"),
+        (("remove", "a"), "say --open if that is meant"),
+    ):
+        done = relay("source", *words, "--redis-url", redis_url, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert why in done.stderr
+    assert (await sources.load(redis)).changes == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("add", "Shop", "--kind", "app", "--site", "a.com"), "is no name"),
+        (("add", "a" * 64, "--kind", "app", "--site", "a.com"), "is no name"),
+        (("add", "shop", "--kind", "robot", "--site", "a.com"), "'app', 'backend', 'web'"),
+        (("add", "shop", "--kind", "app"), "Missing option '--site'"),
+        (("add", "shop", "--site", "a.com"), "Missing option '--kind'"),
+        (("add", "shop", "--kind", "app", "--site", "https://a.com"), "is not a site's domain; right would be"),
+        (("add", "shop", "--kind", "app", "--site", " "), "it names no site"),
+        (("add", "shop", "--kind", "app", "--site", "a.com", "--burst", "5"), "--burst goes with --rate"),
+        (("add", "shop", "--kind", "app", "--site", "a.com", "--rate", "0"), "--rate"),
+        (("change", "shop"), "say what to change"),
+        (("rotate", "shop", "--grace", "soon"), "is no duration"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_asked(words: tuple[str, ...], why: str) -> None:
+    """Exit code 2, and what would be right."""
+    done = CliRunner().invoke(main, ["source", *words, "--redis-url", "redis://127.0.0.1:9/0"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert why in " ".join(done.stderr.split())
