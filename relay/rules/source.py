@@ -107,8 +107,10 @@ class Sources:
         if key is None:
             return self.browsers if keyless and self.browsers is not None else _NO_KEY
         found = self.keys.get(digest_of(key))
-        if found is None or (found.until_ms is not None and now_ms >= found.until_ms):
+        if found is None:
             return _UNKNOWN_KEY
+        if found.until_ms is not None and now_ms >= found.until_ms:
+            return replace(_UNKNOWN_KEY, source=found.source.name)  # the log says who has not changed it yet
         return found.source
 
 

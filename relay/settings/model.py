@@ -141,6 +141,13 @@ class Settings(BaseModel):
     log_format: LogFormat | None = Field(default=None, description="How log lines are written to standard error.")
     log_level: LogLevel = Field(default="info", description="The least important lines that are written.")
 
+    @field_validator("address_burst")
+    @classmethod
+    def _burst_has_a_rate(cls, burst: int | None, info: ValidationInfo) -> int | None:
+        if burst is not None and info.data.get("address_rate", burst) is None:  # absent when it is at fault itself
+            raise ValueError("it means nothing without address_rate")
+        return burst
+
     @field_validator("retry_cap_s")
     @classmethod
     def _cap_holds_the_base(cls, cap_s: float, info: ValidationInfo) -> float:

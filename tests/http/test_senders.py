@@ -334,5 +334,5 @@ async def test_a_site_that_could_be_none_is_not_logged(
 
 def test_every_reason_is_explained() -> None:
     """Whatever reason is counted or logged, docs/operating.md has it."""
-    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/operating.md").read_text(encoding="utf-8")
     assert [reason for reason in Denial if f"| `{reason}` |" not in page] == []

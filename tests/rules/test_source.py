@@ -80,7 +80,11 @@ def test_an_old_key_opens_until_its_end() -> None:
     """The grace of a rotation ends on the millisecond."""
     sources = known(SHOP, until_ms=NOW_MS)
     assert sources.identify(b"prk_shop", NOW_MS - 1) == SHOP
-    assert reason(sources.identify(b"prk_shop", NOW_MS)) == (401, Denial.UNKNOWN_KEY)
+    ended, unknown = sources.identify(b"prk_shop", NOW_MS), sources.identify(b"x", NOW_MS)
+    assert reason(ended) == (401, Denial.UNKNOWN_KEY)
+    assert isinstance(ended, Denied)
+    assert isinstance(unknown, Denied)
+    assert (ended.source, ended.errors) == ("shop", unknown.errors), "told to the log, and not to the sender"
 
 
 def test_only_a_web_source_lets_in_without_a_key() -> None:
