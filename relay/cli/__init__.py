@@ -7,10 +7,12 @@ sandbox.py  a stand-in for Plausible
 check.py    the settings, and whether Redis and Plausible answer (asked in probes.py)
 status.py   what became of the events
 dead.py     dead letters
+letters.py  a dead letter in words and as JSON
+audit.py    everything recounted
 lazy.py     imports a command's file only when the command is called
 options.py  options taken from the settings' model, and the settings that they add up to
 process.py  runs a long-lived part under uvloop
-operating.py  what status and dead share: the data set, its failures in one line
+operating.py  what status, dead and audit share: the data set, its failures in one line
 target.py   which Redis an operator's command talks to
 """
 
@@ -27,6 +29,7 @@ COMMANDS = {
     "check": "Check the settings, and whether Redis and Plausible answer.",
     "status": "Say what became of the events.",
     "dead": "Look at dead letters, send them again, or remove them.",
+    "audit": "Recount everything that is kept, and say what differs from the account.",
 }
 
 

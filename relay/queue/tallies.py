@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
@@ -43,6 +44,11 @@ class Tally:
 
 
 NOTHING: Final = Tally()
+
+
+def hour_text(hour: int) -> str:
+    """The beginning of an hour, as 2026-11-23T14:00Z."""
+    return datetime.fromtimestamp(hour * HOUR_S, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 async def hours_kept(redis: Redis) -> dict[int, list[int]]:
