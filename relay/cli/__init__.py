@@ -7,7 +7,9 @@ sandbox.py  a stand-in for Plausible
 check.py    the settings, and whether Redis and Plausible answer (asked in probes.py)
 status.py   what became of the events
 dead.py     dead letters
-letters.py  a dead letter in words and as JSON
+letters.py  a dead letter as it is told
+ndjson.py   JSON, one object a line
+duration.py  15m, 2h, 3d
 audit.py    everything recounted
 lazy.py     imports a command's file only when the command is called
 options.py  options taken from the settings' model, and the settings that they add up to
@@ -28,8 +30,8 @@ COMMANDS = {
     "sandbox": "Run a stand-in for Plausible, to try and to test.",
     "check": "Check the settings, and whether Redis and Plausible answer.",
     "status": "Say what became of the events.",
-    "dead": "Look at dead letters, send them again, or remove them.",
-    "audit": "Recount everything that is kept, and say what differs from the account.",
+    "dead": "Look at dead letters, export, resend or remove them.",
+    "audit": "Recount all that is kept, and say what differs.",
 }
 
 

@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 from relay.queue import keys, recount, walk
 from relay.queue.audit import Audit, audit
 from relay.queue.claiming import START, Note, Outcome, RawEntry, read_after, settle
-from relay.queue.dead import Which, dead_note, purge, retain, retry
+from relay.queue.dead import Which, dead_note, purge, retain
 from relay.queue.differences import ADVICE, Difference, Kind
 from relay.queue.ledger import look
 from relay.queue.stored import StoredEvent, pack, partition_of, unpack
 from relay.queue.tallies import Tally, hours_kept, summed
-from tests.queue.samples import committing, event_of, put
+from tests.queue.samples import committing, event_of, put, retry
 
 P = 3
 SITES = ("a.example", "b.example", "c.example")
