@@ -6,6 +6,7 @@ work.py     the worker
 sandbox.py  a stand-in for Plausible
 check.py    the settings, and whether Redis and Plausible answer (asked in probes.py)
 status.py   what became of the events
+breakdown.py  the same by site or hour
 dead.py     dead letters
 letters.py  a dead letter as it is told
 ndjson.py   JSON, one object a line

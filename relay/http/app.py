@@ -42,7 +42,8 @@ def build_door(settings: Settings) -> web.Application:
     watch = Watch(redis, committer, settings.partitions, settings.max_backlog)
     policy = Policy(settings.validation, parse_sites(settings.sites), settings.trusted_proxies)
     operators = Operators(settings.admin_key)
-    events, health, exposed = Events(policy, committer, watch), Health(watch, operators), Exposed(watch, operators)
+    events, health = Events(policy, committer, watch), Health(watch, operators)
+    exposed = Exposed(watch, operators, frozenset() if policy.sites.every else policy.sites.names)
     app = web.Application(client_max_size=BODY_LIMIT_BYTES)
     app[WATCH] = watch
     app.router.add_post("/api/event", events.post, expect_handler=_go_on)
