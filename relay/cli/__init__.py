@@ -15,6 +15,7 @@ audit.py    everything recounted
 lazy.py     imports a command's file only when the command is called
 options.py  options taken from the settings' model, and the settings that they add up to
 process.py  runs a long-lived part under uvloop
+root.py     says that no part needs root
 operating.py  what status, dead and audit share: the data set, its failures in one line
 target.py   which Redis an operator's command talks to
 """
