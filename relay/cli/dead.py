@@ -79,10 +79,11 @@ def show(settings: Settings, name: str) -> None:
 )
 @settings_options("redis_url", "data")
 def export(settings: Settings, *, output: Path | None, **filtered: Any) -> None:
-    """Write dead letters whole, one JSON object a line, oldest first: with visitor and body, and with nothing missing.
+    """Write dead letters whole, one JSON object a line: with visitor and body, and with nothing missing.
 
-    They stay where they are. A body or User-Agent that is no UTF-8 becomes body_base64, user_agent_base64; of what
-    cannot be read at all, stored_base64 has the bytes.
+    They come partition by partition, in each the oldest first, so a visitor's are in their order. They stay where they
+    are. A body or User-Agent that is no UTF-8 becomes body_base64, user_agent_base64; of what cannot be read at all,
+    stored_base64 has the bytes.
     """
     with lines_to(output) as write:
         count = operate(settings, lambda data_set: _export(data_set, _which((), filtered), write))
@@ -117,14 +118,15 @@ def retry(
     queue again or where it was, and the same command goes on with the rest.
     """
     which = _meant(names, filtered, every=every)
-    redrives: list[Redrive] = []
+    begun: list[Redrive] = []
     try:
-        redrive = operate(settings, lambda data_set: _redrive(data_set, which, Pace(rate, max_pending), redrives))
+        finished = operate(settings, lambda data_set: _redrive(data_set, which, Pace(rate, max_pending), begun))
     except click.ClickException:
-        if redrives:
-            click.echo(f"at least {several(redrives[0].moved, 'dead letter')} sent back to the queue")
+        for redrive in begun:  # the answer to its last step may be what is missing
+            click.echo(f"at least {several(redrive.moved, 'dead letter')} sent back to the queue")
         raise
-    if redrive.stop.is_set():
+    [redrive] = begun
+    if not finished:
         click.echo(f"{several(redrive.moved, 'dead letter')} sent back to the queue")
         raise click.ClickException("stopped before the end: the others are dead letters as before")
     _report(redrive.moved, "sent back to the queue", names)
@@ -160,14 +162,13 @@ def _meant(names: tuple[str, ...], filtered: dict[str, Any], *, every: bool) -> 
     return which
 
 
-async def _redrive(data_set: DataSet, which: Which, pace: Pace, begun: list[Redrive]) -> Redrive:
-    """Run a retry until its end, or to the end of its step when told to stop; it is put into `begun` at once."""
+async def _redrive(data_set: DataSet, which: Which, pace: Pace, begun: list[Redrive]) -> bool:
+    """Run a retry, which is put into `begun` at once; False if it was told to stop, and did after its step."""
     redrive = Redrive(data_set.redis, data_set.partitions, pace, _told_to_wait(pace))
     begun.append(redrive)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, redrive.stop.set)
-    await redrive.run(which)
-    return redrive
+    return await redrive.run(which)
 
 
 def _told_to_wait(pace: Pace) -> Callable[[int], None]:

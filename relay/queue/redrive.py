@@ -52,15 +52,16 @@ class Redrive:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     _due_s: float = 0.0
 
-    async def run(self, which: Which) -> None:
-        """Send the letters that are meant. Raises what redis-py raises."""
+    async def run(self, which: Which) -> bool:
+        """Send the letters that are meant; False if it was stopped before its end. Raises what redis-py raises."""
         async for partition, letters in chunks(self.redis, self.partitions, which, self.pace.step):
             await self._sleep(self._due_s - time.monotonic())
             await self._room_for(len(letters))
             if self.stop.is_set():
-                return
+                return False
             await self._move(partition, letters)
             self._due_s = max(self._due_s, time.monotonic()) + len(letters) / self.pace.rate_per_s
+        return True
 
     async def _move(self, partition: int, letters: Sequence[DeadLetter]) -> None:
         touched = (keys.events(partition), keys.ledger(partition), keys.dead(partition), keys.tally(partition))

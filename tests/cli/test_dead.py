@@ -15,13 +15,15 @@ import pytest
 from redis.asyncio import Redis
 
 from relay.queue import keys
+from relay.queue.audit import audit
 from relay.queue.claiming import Outcome, settle
-from relay.queue.connection import settle_form
+from relay.queue.connection import connect, settle_form
 from relay.queue.dead import dead_note
 from relay.queue.ledger import look
 from relay.queue.stored import StoredEvent, unpack
 from tests.cli.shell import relay
-from tests.queue.samples import event_of, put
+from tests.queue.samples import event_of, put, until
+from tests.server import TestServer
 
 P = 2
 NOTE = dead_note("exhausted", "status 500", 7, 1_795_431_639_000)
@@ -138,6 +140,38 @@ async def test_ctrl_c_says_how_many_were_sent(redis: Redis, redis_url: str, tmp_
     assert failed == "Error: stopped before the end: the others are dead letters as before\n"
     seen = await look(redis, P)
     assert (seen.pending, seen.letters, seen.ledger["dead"]) == (30, 30, 30)
+
+
+async def test_a_retry_whose_queue_goes_away_says_how_far_it_came(own_server: TestServer, tmp_path: Path) -> None:
+    """It exits 1 with at least so many, and nothing is lost: each letter is in the queue or still a letter."""
+    redis = connect(own_server.url)
+    await bury(redis, *(event_of("x", n) for n in range(200)))
+    command = (sys.executable, "-m", "relay", "dead", "retry", "--all", "--rate", "50")
+    with subprocess.Popen(  # noqa: ASYNC220 - started, not waited for
+        command,
+        env=environ(RELAY_REDIS_URL=own_server.url),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        await until("some are sent", lambda: moved_in(redis))
+        own_server.kill()
+        said, failed = process.communicate(timeout=20)
+    assert (process.returncode, "the queue can't be asked: no connection" in failed) == (1, True)
+    least = int(said.removeprefix("at least ").partition(" ")[0])
+    await redis.aclose()
+    own_server.start()
+    redis = connect(own_server.url)
+    assert 0 < least <= await moved_in(redis) < 200
+    assert (await look(redis, P)).letters == 200 - await moved_in(redis)
+    assert (await audit(redis, P)).differences == []
+    await redis.aclose()
+
+
+async def moved_in(redis: Redis) -> int:
+    """How many are in the queue again."""
+    return (await look(redis, P)).pending
 
 
 @pytest.mark.parametrize("wrong", [("--rate", "0"), ("--rate", "-1"), ("--max-pending", "0"), ("--rate", "many")])

@@ -19,6 +19,7 @@ from relay.http.watch import Watch
 from relay.queue import keys
 from relay.queue.committing import Committer
 from relay.queue.connection import Durability, connect
+from relay.queue.differences import Kind
 from relay.queue.ledger import Look
 from relay.rules.drops import DropCause
 from relay.rules.judge import DeadReason, Trouble
@@ -64,6 +65,12 @@ def commands(group: click.Group, path: str) -> Iterator[str]:
 def test_every_reason_has_its_row_in_the_promises(names: type[StrEnum]) -> None:
     """Whatever reason an operator reads in status, logs or metrics, docs/promises.md explains it."""
     assert {str(name) for name in names} <= rows("docs/promises.md")
+
+
+def test_every_kind_of_difference_has_its_row() -> None:
+    """Whatever an audit finds, docs/operating.md explains it, and no other."""
+    table = text("docs/operating.md").partition("## The audit")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)) == {str(kind) for kind in Kind}
 
 
 def test_every_metric_has_its_row_and_no_other_is_named() -> None:

@@ -85,12 +85,12 @@ async def test_a_stop_leaves_each_letter_in_one_place(redis: Redis) -> None:
     await until("some have moved", lambda: redrive.moved)
     redrive.stop.set()
     async with asyncio.timeout(5.0):
-        await running
+        assert await running is False
     assert 0 < redrive.moved < 60
     assert await ledger(redis, P) == {
         "accepted": 60, "delivered": 0, "dropped": 0, "dead": 60 - redrive.moved, "pending": redrive.moved
     }  # fmt: skip
     assert (await look(redis, P)).letters == 60 - redrive.moved
     rest = Redrive(redis, P, Pace(rate_per_s=1e9))
-    await rest.run(Which())
+    assert await rest.run(Which()) is True
     assert rest.moved + redrive.moved == await pending(redis) == 60
