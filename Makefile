@@ -6,7 +6,7 @@ PACKAGES := $(VENV)/.packages
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run event test check format lock clean
+.PHONY: help install run event test check audit format lock clean
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -34,12 +34,19 @@ event: $(STAMP) ## Post one event to the relay that `make run` started
 test: $(STAMP) ## Run the whole suite
 	$(BIN)/python -m pytest
 
-check: $(STAMP) ## Lint, format, types, import directions, Dockerfile
+check: $(STAMP) ## Lint, format, types, import directions, Dockerfile, dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/python -m checks.dependencies
+	$(BIN)/python -m pip --disable-pip-version-check check
+
+audit: ## Ask the advisory database about every locked dependency (needs a network)
+	$(PYTHON) -m venv $(VENV)/.audit
+	$(VENV)/.audit/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip-audit
+	$(VENV)/.audit/bin/pip-audit --require-hashes --disable-pip -r requirements-dev.lock
 
 format: $(STAMP) ## Let ruff mend what it can
 	$(BIN)/ruff check --fix-only --quiet .

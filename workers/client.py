@@ -95,7 +95,7 @@ class Client:
             (
                 self._head,
                 b"" if agent is None else b"User-Agent: " + agent.translate(UNSAFE) + b"\r\n",
-                f"X-Forwarded-For: {outbound.ip}\r\n".encode("ascii"),
+                b"X-Forwarded-For: " + outbound.ip.encode("ascii").translate(UNSAFE) + b"\r\n",
                 b"Content-Type: application/json\r\nAccept: */*\r\n",
                 b"Content-Length: %d\r\n\r\n" % len(outbound.body),
                 outbound.body,

@@ -143,6 +143,7 @@ class Dispatcher:
             now_s=time.time(),
             draw=random.random(),  # noqa: S311 - jitter, no secret
             room_aside=lane.aside or lane.partition.has_room_aside,
+            visitor=(event.ip, (event.user_agent or b"").decode("utf-8", "replace")),
         )
 
     def _others(self, lane: Lane, site: Site, entry: Entry) -> Others:

@@ -6,12 +6,18 @@ work.py     the worker
 sandbox.py  a stand-in for Plausible
 check.py    the settings, and whether Redis and Plausible answer (asked in probes.py)
 status.py   what became of the events
+breakdown.py  the same by site or hour
 dead.py     dead letters
 source.py   who may post
+letters.py  a dead letter as it is told
+ndjson.py   JSON, one object a line
+duration.py  15m, 2h, 3d
+audit.py    everything recounted
 lazy.py     imports a command's file only when the command is called
 options.py  options taken from the settings' model, and the settings that they add up to
 process.py  runs a long-lived part under uvloop
-operating.py  what status and dead share: the data set, its failures in one line
+root.py     says that no part needs root
+operating.py  what status, dead and audit share: the data set, its failures in one line
 target.py   which Redis an operator's command talks to
 """
 
@@ -28,7 +34,8 @@ COMMANDS = {
     "check": "Check the settings, and whether Redis and Plausible answer.",
     "status": "Say what became of the events.",
     "source": "Say who may post: add sources, give them new keys, remove them.",
-    "dead": "Look at dead letters, send them again, or remove them.",
+    "dead": "Look at dead letters, export, resend or remove them.",
+    "audit": "Recount all that is kept, and say what differs.",
 }
 
 

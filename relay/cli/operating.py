@@ -48,6 +48,6 @@ def when(unix_ms: int) -> str:
     return datetime.fromtimestamp(unix_ms / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def several(number: int, thing: str) -> str:
-    """So many things in words: `1 event`, `2,000 events`."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+def several(number: int, thing: str, things: str = "") -> str:
+    """So many things in words: `1 event`, `2,000 events`; `things` if the plural has no plain s."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {things or thing + 's'}"

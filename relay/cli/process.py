@@ -9,6 +9,7 @@ import click
 import uvloop
 
 from relay.cli.options import SettingsFault
+from relay.cli.root import warn_of_root
 from relay.logs import setup_logging
 from relay.queue.connection import AWAY
 from relay.queue.server import UnfitServerError
@@ -27,6 +28,7 @@ def run_process(name: str, settings: Settings, part: Coroutine[Any, Any, None], 
     of partitions with 2, each with its reason; anything else is a bug and keeps its traceback.
     """
     setup_logging(settings.log_format, settings.log_level, name)
+    warn_of_root(settings)
     try:
         uvloop.run(part)
     except UnfitServerError as error:

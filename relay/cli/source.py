@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 from redis.asyncio import Redis
 
-from relay.cli.dead import Duration
+from relay.cli.duration import Duration
 from relay.cli.operating import operate, several, when
 from relay.cli.options import settings_options
 from relay.queue import sources

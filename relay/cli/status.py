@@ -6,27 +6,45 @@ from typing import Any
 
 import click
 
+from relay.cli.breakdown import GROUPS, breakdown, table
+from relay.cli.duration import Duration
 from relay.cli.operating import DataSet, operate, several
 from relay.cli.options import settings_options
 from relay.queue.connection import server_promise
 from relay.queue.ledger import Look, look
+from relay.queue.tallies import DAY_S
 from relay.rules.drops import ADVICE
 from relay.settings import Settings
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--by", type=click.Choice(GROUPS), help="The account by site, or by hour of acceptance (UTC).")
+@click.option(
+    "--since", type=Duration(), help="With --by: accepted since so long ago, at most 40 days.  [default: 24h]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; with --by it has the rows, too.")
 @settings_options("redis_url", "data")
-def status(settings: Settings, *, as_json: bool) -> None:
+def status(settings: Settings, *, by: str | None, since: float | None, as_json: bool) -> None:
     """Say what became of the events.
 
     Always: accepted = delivered + dropped + dead + pending.
     """
-    told = operate(settings, _ask)
+    if since is not None and by is None:
+        raise click.UsageError("--since is for --by site or --by hour: the account itself is that of all time")
+    since_s = DAY_S if since is None else since
+    if by is not None and not as_json:
+        told = operate(settings, lambda data_set: breakdown(data_set.redis, by, since_s))
+        click.echo("\n".join(table(told, by)))
+        return
+    told = operate(settings, lambda data_set: _ask(data_set, by, since_s))
     click.echo(json.dumps(told, indent=2) if as_json else _text(told))
 
 
-async def _ask(data_set: DataSet) -> dict[str, Any]:
+async def _ask(data_set: DataSet, by: str | None, since_s: float) -> dict[str, Any]:
+    return await _account(data_set) | ({} if by is None else await breakdown(data_set.redis, by, since_s))
+
+
+async def _account(data_set: DataSet) -> dict[str, Any]:
     promise = await server_promise(data_set.redis)
     seen = await look(data_set.redis, data_set.partitions)
     return {

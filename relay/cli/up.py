@@ -3,6 +3,7 @@
 import click
 
 from relay.cli.options import settings_options
+from relay.cli.root import warn_of_root
 from relay.logs import setup_logging
 from relay.settings import Settings
 from relay.up import run_everything
@@ -18,4 +19,5 @@ def up(ctx: click.Context, settings: Settings) -> None:
     Children that die come back; SIGTERM and Ctrl-C end them all, after what is under way.
     """
     setup_logging(settings.log_format, settings.log_level, "up")
+    warn_of_root(settings)
     ctx.exit(run_everything(settings))

@@ -48,7 +48,7 @@ def build_door(settings: Settings) -> web.Application:
     policy = Policy(settings.validation, settings.trusted_proxies, settings.missing_ip)
     operators = Operators(settings.admin_key)
     events = Events(policy, senders, Limits(redis), committer, watch)
-    health, exposed = Health(watch, operators), Exposed(watch, operators)
+    health, exposed = Health(watch, operators), Exposed(watch, operators, senders.named_sites)
     app = web.Application(client_max_size=BODY_LIMIT_BYTES)
     app[WATCH] = watch
     app.router.add_post("/api/event", events.post, expect_handler=_go_on)

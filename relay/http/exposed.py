@@ -1,32 +1,41 @@
 """`GET /metrics` for Prometheus: the ledger of the whole relay and this door's own counters.
 
 The names, kinds and meanings of all metrics are listed here and nowhere else. No label ever holds anything of
-a person or anything that a sender can choose freely.
+a person or anything that a sender can choose freely: sites are told apart only if RELAY_SITES or a source names them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
+from redis.exceptions import RedisError
 
 from relay.http.operators import Operators
-from relay.http.watch import Watch
+from relay.http.watch import LOOK_TIMEOUT_S, Watch
+from relay.queue.connection import AWAY
+from relay.queue.tallies import DAY_S, NOTHING, Tally, first_hour, summed
 from relay.rules.drops import DropCause
 from relay.rules.judge import DeadReason
 
+OUTCOMES: Final = ("delivered", "dropped", "dead", "pending")
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(eq=False)
 class RelayCollector(Collector):
-    """Turns the watch's last look into metrics."""
+    """Turns the watch's last look, and the account of the last day by site, into metrics."""
 
     watch: Watch
+    by_site: Mapping[str, Tally] = field(default_factory=dict)
 
     def collect(self) -> Iterator[Metric]:
         """Every metric of the relay."""
@@ -40,6 +49,7 @@ class RelayCollector(Collector):
         if self.watch.seen is not None and not self.watch.trouble:
             yield from self._ledger()
             yield from self._delivery()
+            yield self._sites()
 
     def _ledger(self) -> Iterator[Metric]:
         seen = self.watch.seen
@@ -79,24 +89,51 @@ class RelayCollector(Collector):
         down = sum(1 for state in self.watch.upstreams() if state.get("state") == "down")
         yield _gauge("relay_upstream_down", "Workers that see the upstream down.", down)
 
+    def _sites(self) -> Metric:
+        events = GaugeMetricFamily(
+            "relay_site_events",
+            "Events accepted within the last 24 hours, whole hours, by site and what became of them.",
+            labels=["site", "outcome"],
+        )
+        for site, tally in sorted(self.by_site.items()):
+            for outcome in OUTCOMES:
+                events.add_metric([site, outcome], getattr(tally, outcome))
+        return events
 
-@dataclass(frozen=True)
+
+@dataclass(eq=False)
 class Exposed:
-    """The endpoint."""
+    """The endpoint. `named_sites` gives those that are told apart: named by the operator, never by a sender."""
 
     watch: Watch
     operators: Operators
+    named_sites: Callable[[], frozenset[str]]
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    collector: RelayCollector = field(init=False)
 
     def __post_init__(self) -> None:
-        self.registry.register(RelayCollector(self.watch))
+        self.collector = RelayCollector(self.watch)
+        self.registry.register(self.collector)
 
     async def get(self, request: web.Request) -> web.Response:
         """The metrics, at most a quarter of a second old; 401 for everybody but operators."""
         if not self.operators.include(request):
             return self.operators.refusal()
         await self.watch.refresh()
+        self.collector.by_site = await self._by_site()
         return web.Response(body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _by_site(self) -> Mapping[str, Tally]:
+        """The last day of each named site, from 0 on; nothing while the queue can't be asked."""
+        sites = self.named_sites()
+        if not sites or self.watch.trouble:
+            return {}
+        redis = self.watch.redis
+        with contextlib.suppress(*AWAY, RedisError):
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                found = await summed(redis, await first_hour(redis, DAY_S), lambda place: place[1])
+            return {site: found.get(site, NOTHING) for site in sites}
+        return {}
 
 
 def _from_zero(known: type[StrEnum], counted: Mapping[str, int]) -> dict[str, int]:

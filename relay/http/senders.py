@@ -58,6 +58,12 @@ class Senders:
             return self.anybody
         return self._sources.identify(key_in(request.raw_headers), time.time_ns() // 1_000_000, keyless=keyless)
 
+    def named_sites(self) -> frozenset[str]:
+        """The sites that the operator named, for whoever may post now; `*` names none."""
+        if self._found is None or self._found.is_open:
+            return self.anybody.sites.names
+        return frozenset[str]().union(*(kept.source.sites.names for kept in self._found.kept))
+
     def refuse(self, denied: Denied) -> web.Response:
         """Count it, log it, answer it."""
         self.refused[denied.reason] += 1

@@ -9,6 +9,9 @@ committing  put: accepted events become durable (the door)
 sources     who may post: kept, read, changed
 leases      who owns a partition
 claiming    read in order, settle outcomes (the workers)
-dead        dead letters: find, retry, purge
+dead        dead letters: find, purge, retain
+redrive     dead letters sent again, at a pace that leaves the queue to live traffic
 ledger      the account that always balances
+tallies     the same account by site and hour
+audit       all that is kept, counted again and held against both: differences, recount and walk are its parts
 """

@@ -1,7 +1,7 @@
 """The audit: everything that is kept is counted again, and held against the account. It changes nothing.
 
-What differs is said in words: where, what, by how much, and what would be right to do. Traffic may flow meanwhile:
-what cannot be compared for that is said, too, and is no difference.
+What can differ is listed in differences.py; how it is counted stands in walk.py and recount.py. Traffic may flow
+meanwhile: what cannot be compared for that is said, too, and is no difference.
 """
 
 from __future__ import annotations
@@ -9,63 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Final
 
 from redis.asyncio import Redis
 
 from relay.queue import keys
-from relay.queue.recount import Letters, Pending, Some, recount_letters, recount_pending
-from relay.queue.tallies import HOUR_S, Place, hours_kept
+from relay.queue.differences import Difference, Kind
+from relay.queue.recount import Letters, Pending, recount_letters, recount_pending
+from relay.queue.tallies import HOUR_S, Place, hour_text, hours_kept
+from relay.queue.walk import Some
 from relay.rules.judge import DeadReason
 
-
-class Kind(StrEnum):
-    """What can differ."""
-
-    BALANCE = "balance"
-    REASONS = "reasons"
-    LETTERS = "letters"
-    SCHEDULE = "schedule"
-    UNREADABLE = "unreadable"
-    MISPLACED = "misplaced"
-    TALLY = "tally"
-    OUT_OF_REACH = "out_of_reach"
-
-
-ADVICE: Final[Mapping[Kind, str]] = {
-    Kind.BALANCE: "the relay itself adds and removes events only together with their count: ask who wrote to the "
-    "server by hand, whether a copy of its data was restored, whether it lost writes; only senders have what is "
-    "missing",
-    Kind.REASONS: "no event is affected; a counter was changed by hand, or the server lost a write",
-    Kind.LETTERS: "as for `balance`; a letter that is missing cannot be sent again",
-    Kind.SCHEDULE: "no event is affected; remove these with HDEL from that partition's key `relay:{p}:retry`",
-    Kind.UNREADABLE: "a newer relay's events, or damage: start the newest relay you had; what a worker cannot read it "
-    "makes a dead letter, and `relay dead export` keeps its bytes before you purge it",
-    Kind.MISPLACED: "written past the door, or with another number of partitions; they are delivered all the same, but "
-    "not in order with the rest of their visitor's",
-    Kind.TALLY: "if this partition's `balance` is right, no event is missing, and only the account by site and hour is "
-    "wrong",
-    Kind.OUT_OF_REACH: "the number of partitions was lowered before they were empty: set the old one again, and see "
-    "'Changing the number of partitions' in docs/operating.md",
-}
-"""What would be right to do about each."""
-
-
 UNREADABLE: Final = f"dead:{DeadReason.UNREADABLE}"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing that differs. `by` is how many more there are than the account says, negative if fewer."""
-
-    kind: Kind
-    partition: int
-    by: int
-    says: str
-    site: str | None = None
-    hour: str | None = None
 
 
 @dataclass(slots=True)
@@ -79,11 +34,6 @@ class Audit:
     scheduled: int = 0
     tallies: int = 0
     not_compared: list[str] = field(default_factory=list)
-
-
-def hour_text(hour: int) -> str:
-    """The beginning of an hour, as 2026-11-23T14:00Z."""
-    return datetime.fromtimestamp(hour * HOUR_S, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 async def audit(redis: Redis, partitions: int) -> Audit:

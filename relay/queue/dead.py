@@ -5,6 +5,7 @@ A letter's name is `<partition>:<entry id>`. Reading is in chunks, so that a mil
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ from redis.asyncio import Redis
 
 from relay.queue import keys
 from relay.queue.stored import StoredEvent, UnreadableError, unpack
+from relay.rules.judge import DeadReason
 
 CHUNK = 100  # letters at a time, each of up to a megabyte
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead letter. `event` is None if its stored form cannot be read; times are Unix ms."""
+    """One dead letter. `event` is None if its stored `form` cannot be read; times are Unix ms."""
 
     name: str
     died_ms: int
@@ -30,6 +32,7 @@ class DeadLetter:
     attempts: int
     first_failed_ms: int | None
     event: StoredEvent | None
+    form: bytes = b""
 
     @property
     def partition(self) -> int:
@@ -77,8 +80,8 @@ def dead_note(reason: str, detail: str, attempts: int, first_failed_ms: int | No
 async def find(redis: Redis, partitions: int, which: Which) -> AsyncIterator[DeadLetter]:
     """The letters that are meant, partition by partition, oldest first.
 
-    One that comes after the look at its partition began is not among them, or a retry of events that Plausible
-    refuses at once would go round for ever.
+    One that comes after the look began is not among them, or a retry of events that Plausible refuses at once would
+    go round for ever.
     """
     seconds, micros = await redis.time()
     now_ms = seconds * 1_000 + micros // 1_000
@@ -87,8 +90,9 @@ async def find(redis: Redis, partitions: int, which: Which) -> AsyncIterator[Dea
             if which.matches(letter, now_ms):
                 yield letter
         return
-    for partition in range(partitions):
-        after, last = "-", await _last_id(redis, partition)
+    newest = [await _last_id(redis, partition) for partition in range(partitions)]
+    for partition, last in enumerate(newest):
+        after = "-"
         while chunk := await _read(redis, partition, after, last):
             after = "(" + chunk[-1].entry_id
             for letter in chunk:
@@ -96,20 +100,24 @@ async def find(redis: Redis, partitions: int, which: Which) -> AsyncIterator[Dea
                     yield letter
 
 
-async def retry(redis: Redis, partitions: int, which: Which) -> int:
-    """Put the letters that are meant back into the queue, behind what waits there; returns how many."""
-    moved = 0
-    async for partition, chunk in _chunks(redis, partitions, which):
-        touched = (keys.events(partition), keys.ledger(partition), keys.dead(partition), keys.tally(partition))
-        args = [part for letter in chunk for part in (letter.entry_id, *letter.tally)]
-        moved += await redis.eval(keys.REDRIVE, len(touched), *touched, *args)  # type: ignore[misc]
-    return moved
+async def chunks(redis: Redis, partitions: int, which: Which, size: int) -> AsyncIterator[tuple[int, list[DeadLetter]]]:
+    """The letters that are meant, at most `size` of one partition at a time."""
+    chunk: list[DeadLetter] = []
+    at = 0
+    async for letter in find(redis, partitions, which):
+        if chunk and (letter.partition != at or len(chunk) == size):
+            yield at, chunk
+            chunk = []
+        at = letter.partition
+        chunk.append(letter)
+    if chunk:
+        yield at, chunk
 
 
 async def purge(redis: Redis, partitions: int, which: Which) -> int:
     """Remove the letters that are meant for good; returns how many. The ledger goes on counting them as dead."""
     gone = 0
-    async for partition, chunk in _chunks(redis, partitions, which):
+    async for partition, chunk in chunks(redis, partitions, which, CHUNK):
         ids = [letter.entry_id for letter in chunk]
         gone += await redis.eval(keys.PURGE, 2, keys.ledger(partition), keys.dead(partition), *ids)  # type: ignore[misc]
     return gone
@@ -136,20 +144,6 @@ async def _named(redis: Redis, names: frozenset[str]) -> AsyncIterator[DeadLette
                 yield _letter(int(found[1]), entry_id, fields)
 
 
-async def _chunks(redis: Redis, partitions: int, which: Which) -> AsyncIterator[tuple[int, list[DeadLetter]]]:
-    """The letters that are meant, at most CHUNK of one partition at a time."""
-    chunk: list[DeadLetter] = []
-    at = 0
-    async for letter in find(redis, partitions, which):
-        if chunk and (letter.partition != at or len(chunk) == CHUNK):
-            yield at, chunk
-            chunk = []
-        at = letter.partition
-        chunk.append(letter)
-    if chunk:
-        yield at, chunk
-
-
 async def _last_id(redis: Redis, partition: int) -> bytes:
     newest: Any = await redis.xrevrange(keys.dead(partition), count=1)
     return newest[0][0] if newest else b"0"
@@ -161,9 +155,10 @@ async def _read(redis: Redis, partition: int, after: str, last: bytes) -> list[D
 
 
 def _letter(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
-    note = orjson.loads(fields[b"n"])
+    form = fields.get(b"e", b"")
+    note = _note(fields.get(b"n", b""))
     try:
-        event = unpack(fields[b"e"])
+        event = unpack(form)
     except UnreadableError:
         event = None
     return DeadLetter(
@@ -174,4 +169,15 @@ def _letter(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> Dead
         attempts=note["attempts"],
         first_failed_ms=note["first_failed_ms"],
         event=event,
+        form=form,
     )
+
+
+def _note(text: bytes) -> dict[str, Any]:
+    """Why it died; a damaged note is as good as none, and its letter can still be looked at, exported and purged."""
+    note: dict[str, Any] = {
+        "reason": str(DeadReason.UNREADABLE), "detail": "its note is damaged", "attempts": 0, "first_failed_ms": None
+    }  # fmt: skip
+    with contextlib.suppress(ValueError, TypeError):
+        note |= orjson.loads(text)
+    return note

@@ -7,63 +7,17 @@ A short stream is also read together with its tallies in one step, so that busy 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
 from redis.asyncio import Redis
 
 from relay.queue import keys
-from relay.queue.stored import StoredEvent, UnreadableError, partition_of, unpack
 from relay.queue.tallies import NOTHING, Place, Tally, by_site, tallies_of
+from relay.queue.walk import PAGE, PAGE_BYTES, Walk, heads_in, pages_of
 
-PAGE: Final = 500  # entries a step
-PAGE_BYTES: Final = 2_000_000  # of stored events a step, so that the server is kept for a millisecond or two only
 ROUNDS: Final = 4  # how often a stream is walked through for places that moved
-FEW: Final = 5  # of what is wrong, so many are named
-
-Head = tuple[str, StoredEvent | None, bytes]
-"""An entry without its body: id, event (None if it cannot be read), note."""
-
-
-@dataclass(slots=True)
-class Some:
-    """How many there are, and the first few of them by name."""
-
-    count: int = 0
-    first: list[str] = field(default_factory=list)
-
-    def add(self, name: str) -> None:
-        """One more."""
-        self.count += 1
-        if len(self.first) < FEW:
-            self.first.append(name)
-
-
-@dataclass(slots=True)
-class Walk:
-    """What one walk through a stream met: readable entries by place, and the ids of those that are wrong."""
-
-    partition: int
-    partitions: int
-    letters: bool = False
-    places: Counter[Place] = field(default_factory=Counter)
-    unreadable: Some = field(default_factory=Some)
-    misplaced: Some = field(default_factory=Some)
-    seen: int = 0
-
-    def add(self, heads: Iterable[Head]) -> None:
-        """Count these entries."""
-        for entry_id, event, note in heads:
-            self.seen += 1
-            if event is None or (self.letters and not _says_why(note)):
-                self.unreadable.add(entry_id)
-                continue
-            hour, site = event.tally
-            self.places[int(hour), site] += 1
-            if partition_of(event, self.partitions) != self.partition:
-                self.misplaced.add(entry_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +131,7 @@ async def _walked(redis: Redis, stream: str, walk: Walk, hours: frozenset[int]) 
     """Walk through a whole stream, between two readings of the tallies."""
     redriven, _ = await _counters(redis, walk.partition)
     before = await tallies_of(redis, walk.partition, sorted(hours))
-    async for heads in _pages(redis, stream):
+    async for heads in pages_of(redis, stream):
         walk.add(heads)
     after = await tallies_of(redis, walk.partition, sorted(hours))
     redriven_since, purged = await _counters(redis, walk.partition)
@@ -192,7 +146,7 @@ async def _at_once(redis: Redis, walk: Walk, hours: frozenset[int]) -> Stretch |
     if not reply:
         return None
     flat, tallies = reply
-    walk.add(_heads(flat))
+    walk.add(heads_in(flat))
     found = {
         (hour, site): tally
         for hour, hashed in zip(wanted, tallies, strict=True)
@@ -205,31 +159,3 @@ async def _counters(redis: Redis, partition: int) -> tuple[int, int]:
     """The ledger's `redriven` and `purged`."""
     redriven, purged = await redis.hmget(keys.ledger(partition), ["redriven", "purged"])  # type: ignore[misc]
     return int(redriven or 0), int(purged or 0)
-
-
-async def _pages(redis: Redis, stream: str) -> AsyncIterator[list[Head]]:
-    """All that is in the stream now, a page at a time."""
-    newest: Any = await redis.xrevrange(stream, count=1)
-    after, last = "-", newest[0][0].decode() if newest else "0"
-    while flat := await redis.eval(keys.HEADS, 1, stream, after, last, str(PAGE), str(PAGE_BYTES)):  # type: ignore[misc]
-        yield _heads(flat)
-        after = "(" + flat[-3].decode()
-
-
-def _heads(flat: list[bytes]) -> list[Head]:
-    return [(entry_id.decode(), _event(head), note) for entry_id, head, note in zip(*[iter(flat)] * 3, strict=True)]
-
-
-def _event(head: bytes) -> StoredEvent | None:
-    try:
-        return unpack(head)
-    except UnreadableError:
-        return None
-
-
-def _says_why(note: bytes) -> bool:
-    """Whether a dead letter's note can be read."""
-    try:
-        return "reason" in orjson.loads(note)
-    except (ValueError, TypeError):
-        return False

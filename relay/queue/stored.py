@@ -76,11 +76,12 @@ def unpack(form: bytes) -> StoredEvent:
 
 
 def _is_address(ip: str) -> bool:
+    """A bare address: what follows a `%`, the zone, could be any text, line breaks too, and is never stored."""
     try:
         ip_address(ip)
     except ValueError:
         return False
-    return True
+    return "%" not in ip
 
 
 def _agent_bytes(agent: str | None) -> bytes | None:

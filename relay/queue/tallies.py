@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
@@ -16,6 +17,7 @@ from redis.asyncio import Redis
 from relay.queue import keys
 
 HOUR_S: Final = 3_600
+DAY_S: Final = 86_400.0  # what is told of sites if nobody says for how long
 HASHES_A_TRIP: Final = 200  # 40 days in 8 partitions are 7,680 hashes: they come in pieces
 _KEY: Final = re.compile(rb"relay:\{(\d{1,9})\}:tally:(\d{1,12})")
 
@@ -43,6 +45,17 @@ class Tally:
 
 
 NOTHING: Final = Tally()
+
+
+def hour_text(hour: int) -> str:
+    """The beginning of an hour, as 2026-11-23T14:00Z."""
+    return datetime.fromtimestamp(hour * HOUR_S, UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+async def first_hour(redis: Redis, since_s: float) -> int:
+    """The hour of that many seconds ago by the server's clock, which began before: hours are counted whole."""
+    now_s, _ = await redis.time()
+    return int(max(0.0, now_s - since_s) // HOUR_S)
 
 
 async def hours_kept(redis: Redis) -> dict[int, list[int]]:

@@ -6,6 +6,7 @@ it is tried again. What Plausible answers: contract section 3; what follows: the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -90,6 +91,8 @@ class Attempt:
     draw: float
     room_aside: bool = True
     """Whether the event may wait where it holds up nobody; that has room for some thousands."""
+    visitor: tuple[str, ...] = ()
+    """The visitor's address and User-Agent, so that they are not kept as somebody's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +151,9 @@ def judge(answer: Reply | NoAnswer, attempt: Attempt, policy: RetryPolicy) -> Ve
         case status if 200 <= status < 300:  # noqa: PLR2004 - the class of successes, RFC 9110 15.3
             return _taken(answer, attempt, policy)
         case 400:
-            return Dead(DeadReason.REFUSED_UPSTREAM, _quoted(answer.text))
+            return Dead(DeadReason.REFUSED_UPSTREAM, _quoted(answer.text, attempt.visitor))
         case 413:
-            return Dead(DeadReason.TOO_LARGE, _quoted(answer.text))
+            return Dead(DeadReason.TOO_LARGE, _quoted(answer.text, attempt.visitor))
         case 408 | 429:
             trouble = Trouble.BUSY
         case status if status >= 500:  # noqa: PLR2004 - the class of server errors, RFC 9110 15.6
@@ -167,8 +170,13 @@ def too_late(age_s: float, max_age_s: float | None) -> Dead | None:
     return Dead(DeadReason.TOO_LATE, f"{age_s:.0f} s old at its turn, limit {max_age_s:.0f} s")
 
 
-def _quoted(text: str) -> str:
-    """The start of what Plausible said, as one line that no log or terminal takes for anything else."""
+def _quoted(text: str, visitor: Sequence[str]) -> str:
+    """The start of what Plausible said, as one line that no log or terminal takes for anything else.
+
+    Something in front of Plausible may repeat who asked, on an error page: that is left out.
+    """
+    for telling in filter(None, visitor):
+        text = text.replace(telling, "…")
     printable = "".join(c if c.isprintable() else " " for c in text[:DETAIL_CHARACTERS])
     return " ".join(printable.split())
 

@@ -105,7 +105,7 @@ async def test_a_limit_is_not_below_nothing(redis: Redis, redis_url: str, tmp_pa
     assert cut.endswith("\n1 dead letter (there may be more: --limit)\n")
 
 
-@pytest.mark.parametrize("name", ["list", "show", "retry", "purge"])
+@pytest.mark.parametrize("name", ["list", "show", "export", "retry", "purge"])
 def test_each_command_on_letters_is_summed_up_whole(name: str, tmp_path: Path) -> None:
     """The list of commands says what each does in a sentence that is not cut off."""
     shown = relay("dead", "--help", cwd=tmp_path).stdout

@@ -19,6 +19,7 @@ from relay.http.watch import Watch
 from relay.queue import keys
 from relay.queue.committing import Committer
 from relay.queue.connection import Durability, connect
+from relay.queue.differences import Kind
 from relay.queue.ledger import Look
 from relay.rules.drops import DropCause
 from relay.rules.judge import DeadReason, Trouble
@@ -64,6 +65,12 @@ def commands(group: click.Group, path: str) -> Iterator[str]:
 def test_every_reason_has_its_row_in_the_promises(names: type[StrEnum]) -> None:
     """Whatever reason an operator reads in status, logs or metrics, docs/promises.md explains it."""
     assert {str(name) for name in names} <= rows("docs/promises.md")
+
+
+def test_every_kind_of_difference_has_its_row() -> None:
+    """Whatever an audit finds, docs/operating.md explains it, and no other."""
+    table = text("docs/operating.md").partition("## The audit")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)) == {str(kind) for kind in Kind}
 
 
 def test_every_metric_has_its_row_and_no_other_is_named() -> None:
@@ -149,3 +156,21 @@ def test_the_compose_file_and_the_image_agree() -> None:
     assert f"image: plausible-relay:{__version__}" in compose
     assert "./config/valkey.conf:/etc/valkey.conf:ro" in compose
     assert (ROOT / "config" / "valkey.conf").is_file()
+
+
+def test_containers_have_no_more_rights_than_they_need() -> None:
+    """The image ends as a fixed user that is not root; compose drops every capability and publishes on loopback."""
+    *_, final = text("Dockerfile").split("\nFROM ")
+    before, _, after = final.partition("\nUSER ")
+    assert after.startswith("10001:10001\n")
+    assert "--uid 10001 --gid 10001" in before
+    assert not re.search(r"^(USER|RUN|COPY|ADD) ", after, re.MULTILINE), "nothing follows that could take it back"
+    shared, _, services = text("compose.yaml").partition("\nservices:")
+    for service in re.split(r"^  (?=\w+:$)", services.partition("\nnetworks:")[0], flags=re.MULTILINE)[1:]:
+        rights = shared if "<<: *relay" in service else service
+        for right in ("cap_drop: [ALL]", 'security_opt: ["no-new-privileges:true"]'):
+            assert right in rights, service
+        assert "<<: *relay" in service or "user: valkey " in service, service
+        assert not re.search(r"privileged: *true|cap_add:|user: *.?(root|0)", service)
+        assert all(port.startswith('"127.0.0.1:') for port in re.findall(r"ports: \[(.*?)\]", service))
+    assert "read_only: true" in shared

@@ -257,6 +257,16 @@ async def test_a_limit_does_not_answer_for_a_queue_that_is_away(open_door: OpenD
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
 
 
+async def test_metrics_tell_the_sources_sites_apart(open_door: OpenDoor, redis_url: str) -> None:
+    """With sources the sites that they name have their series, and those of RELAY_SITES, which count no more, none."""
+    await made(redis_url, SHOP, source("any", Kind.BACKEND, "*"))
+    door = await open_door(redis_url=redis_url, sites="old.example")
+    await until_ready(door)
+    text = await (await door.get("/metrics")).text()
+    assert 'relay_site_events{outcome="pending",site="shop.example"} 0.0' in text
+    assert "old.example" not in text
+
+
 async def visit(door: Door, shop: str) -> None:
     """Be refused for each reason; twenty times for one of them."""
     await post(door, "shop.example")

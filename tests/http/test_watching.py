@@ -120,6 +120,19 @@ async def test_metrics_agree_with_the_ledger(door: Door) -> None:
     assert found["relay_lag_seconds"] > 0
 
 
+async def test_only_named_sites_are_told_apart(open_door: OpenDoor) -> None:
+    """A sender who makes up sites makes no new series: without names in RELAY_SITES there are none by site."""
+    named, every = await open_door(sites="a.example,www.b.example"), await open_door()
+    for door in (named, every):
+        await until_ready(door)
+        await door.post(body(domain="a.example"))
+        await every.post(body(domain="made.up"))
+    found = {name for name in await numbers(named) if name.startswith("relay_site_events")}
+    outcomes = ("dead", "delivered", "dropped", "pending")
+    assert found == {f"relay_site_events{{{out},{site}}}" for out in outcomes for site in ("a.example", "b.example")}
+    assert not any(name.startswith("relay_site_events") for name in await numbers(every))
+
+
 async def test_refusals_are_counted_by_reason(open_door: OpenDoor) -> None:
     """Each refusal counts once a reason, at its door and in Redis for all doors; two doors add up."""
     doors = [await open_door(sites="example.com"), await open_door(sites="example.com", validation="plausible")]

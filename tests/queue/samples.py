@@ -11,7 +11,9 @@ import orjson
 from redis.asyncio import Redis
 
 from relay.queue.committing import Committer
+from relay.queue.dead import Which
 from relay.queue.ledger import look
+from relay.queue.redrive import Pace, Redrive
 from relay.queue.stored import StoredEvent
 
 AGENT = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -46,6 +48,13 @@ async def put(redis: Redis, partitions: int, *events: StoredEvent) -> None:
     """Accept these events as the door does."""
     async with committing(redis, partitions) as committer:
         await committer.put(events)
+
+
+async def retry(redis: Redis, partitions: int, which: Which) -> int:
+    """Send dead letters again as fast as it goes; returns how many."""
+    redrive = Redrive(redis, partitions, Pace(rate_per_s=1e9, max_pending=10**9))
+    await redrive.run(which)
+    return redrive.moved
 
 
 async def ledger(redis: Redis, partitions: int) -> dict[str, int]:

@@ -8,14 +8,15 @@ from itertools import chain
 import pytest
 from redis.asyncio import Redis
 
-from relay.queue import keys, recount
-from relay.queue.audit import ADVICE, Audit, Difference, Kind, audit
+from relay.queue import keys, recount, walk
+from relay.queue.audit import Audit, audit
 from relay.queue.claiming import START, Note, Outcome, RawEntry, read_after, settle
-from relay.queue.dead import Which, dead_note, purge, retain, retry
+from relay.queue.dead import Which, dead_note, purge, retain
+from relay.queue.differences import ADVICE, Difference, Kind
 from relay.queue.ledger import look
 from relay.queue.stored import StoredEvent, pack, partition_of, unpack
 from relay.queue.tallies import Tally, hours_kept, summed
-from tests.queue.samples import committing, event_of, put
+from tests.queue.samples import committing, event_of, put, retry
 
 P = 3
 SITES = ("a.example", "b.example", "c.example")
@@ -289,7 +290,8 @@ async def test_no_false_alarm_under_traffic(
     redis: Redis, keep: int, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While events come, settle, die and are sent again, ten audits find nothing; afterwards nothing is left out."""
-    monkeypatch.setattr(recount, "PAGE", page)
+    for module in (walk, recount):
+        monkeypatch.setattr(module, "PAGE", page)
     stop = asyncio.Event()
     traffic = [_door(redis, stop), *(_worker(redis, p, keep, stop) for p in range(P)), _operator(redis, stop)]
     running = asyncio.gather(*traffic)

@@ -8,10 +8,10 @@ from redis.asyncio import Redis
 
 from relay.queue import keys
 from relay.queue.claiming import START, Outcome, read_after, settle
-from relay.queue.dead import CHUNK, DeadLetter, Which, dead_note, find, purge, retain, retry
+from relay.queue.dead import CHUNK, DeadLetter, Which, dead_note, find, purge, retain
 from relay.queue.ledger import look
-from relay.queue.stored import StoredEvent, unpack
-from tests.queue.samples import event_of, ledger, put
+from relay.queue.stored import StoredEvent, pack, unpack
+from tests.queue.samples import event_of, ledger, put, retry
 
 P = 2
 
@@ -60,6 +60,18 @@ async def test_an_unreadable_letter_is_found_and_has_no_event(redis: Redis) -> N
     assert letter.event is None
     assert letter.reason == "unreadable"
     assert await letters(redis, Which(site="example.com")) == []
+
+
+@pytest.mark.parametrize("note", [b"{", b"[]", b"7", b"{}"])
+async def test_a_letter_with_a_damaged_note_is_no_dead_end(redis: Redis, note: bytes) -> None:
+    """It is found with its event, stays where it is when others are sent again, and can be removed."""
+    event = event_of("a", 1)
+    await redis.xadd(keys.dead(1), {"e": pack(event), "n": note})
+    [letter] = await letters(redis, Which(reason="unreadable"))
+    assert (letter.event, letter.detail) == (event, "its note is damaged")
+    assert await retry(redis, P, Which()) == 0
+    assert await letters(redis) == [letter]
+    assert await purge(redis, P, Which()) == 1
 
 
 async def test_a_retry_moves_back_what_is_meant(redis: Redis) -> None:

@@ -6,9 +6,9 @@ from redis.asyncio import Redis
 
 from relay.queue import keys
 from relay.queue.claiming import START, Outcome, read_after, settle
-from relay.queue.dead import Which, dead_note, retry
+from relay.queue.dead import Which, dead_note
 from relay.queue.ledger import look
-from tests.queue.samples import committing, event_of, ledger
+from tests.queue.samples import committing, event_of, ledger, retry
 
 P = 3
 ROUNDS = 40

@@ -61,6 +61,8 @@ def test_the_form_is_the_one_that_is_on_disks() -> None:
         b'1["a",9,null,1,""]\n{}',
         b'1[null,"9.9.9.9",null,1,""]\n{}',
         b'1["a","no address",null,1,""]\n{}',
+        b'1["a","fe80::1%eth0",null,1,""]\n{}',
+        b'1["a","fe80::1%\\r\\nX: y",null,1,""]\n{}',
         b"\xff\xfe\n{}",
     ],
 )

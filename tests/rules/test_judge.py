@@ -205,3 +205,15 @@ def test_every_answer_has_one_meaning(answer: Reply | NoAnswer, at: Attempt) -> 
         case Delivered() | Dropped():
             assert isinstance(answer, Reply)
             assert 200 <= answer.status < 300
+
+
+@pytest.mark.parametrize("status", [400, 413])
+def test_words_that_tell_of_the_visitor_are_left_out(status: int) -> None:
+    """An error page may repeat who asked; what is kept and logged of it does not."""
+    page = f"{'-' * (DETAIL_CHARACTERS - 4)} 9.9.9.9 with Käfer/1 (x) is\nblocked: 9.9.9.9"
+    told = judge(Reply(status, text=page[400:]), attempt(visitor=("9.9.9.9", "Käfer/1 (x)")), POLICY)
+    assert isinstance(told, Dead)
+    assert told.detail.lstrip("-") == " … with … is blocked: …"
+    cut = judge(Reply(status, text=page), attempt(visitor=("9.9.9.9", "")), POLICY)
+    assert isinstance(cut, Dead)
+    assert "9" not in cut.detail, "nor does the part that the cut leaves"

@@ -1,0 +1,94 @@
+"""Walking through a stream, pending events or dead letters, without their bodies, and counting what is met.
+
+Events are counted by the place where they are tallied; what cannot be read, and what lies where it does not belong,
+is counted with the names of the first few.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from redis.asyncio import Redis
+
+from relay.queue import keys
+from relay.queue.stored import StoredEvent, UnreadableError, partition_of, unpack
+from relay.queue.tallies import Place
+
+PAGE: Final = 500  # entries a step
+PAGE_BYTES: Final = 2_000_000  # of stored events a step, so that the server is kept for a millisecond or two only
+FEW: Final = 5  # of what is wrong, so many are named
+
+Head = tuple[str, StoredEvent | None, bytes]
+"""An entry without its body: id, event (None if it cannot be read), note."""
+
+
+@dataclass(slots=True)
+class Some:
+    """How many there are, and the first few of them by name."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, name: str) -> None:
+        """One more."""
+        self.count += 1
+        if len(self.first) < FEW:
+            self.first.append(name)
+
+
+@dataclass(slots=True)
+class Walk:
+    """What one walk through a stream met: readable entries by place, and the ids of those that are wrong."""
+
+    partition: int
+    partitions: int
+    letters: bool = False
+    places: Counter[Place] = field(default_factory=Counter)
+    unreadable: Some = field(default_factory=Some)
+    misplaced: Some = field(default_factory=Some)
+    seen: int = 0
+
+    def add(self, heads: Iterable[Head]) -> None:
+        """Count these entries."""
+        for entry_id, event, note in heads:
+            self.seen += 1
+            if event is None or (self.letters and not _says_why(note)):
+                self.unreadable.add(entry_id)
+                continue
+            hour, site = event.tally
+            self.places[int(hour), site] += 1
+            if partition_of(event, self.partitions) != self.partition:
+                self.misplaced.add(entry_id)
+
+
+async def pages_of(redis: Redis, stream: str) -> AsyncIterator[list[Head]]:
+    """All that is in the stream now, a page at a time."""
+    newest: Any = await redis.xrevrange(stream, count=1)
+    after, last = "-", newest[0][0].decode() if newest else "0"
+    while flat := await redis.eval(keys.HEADS, 1, stream, after, last, str(PAGE), str(PAGE_BYTES)):  # type: ignore[misc]
+        yield heads_in(flat)
+        after = "(" + flat[-3].decode()
+
+
+def heads_in(flat: list[bytes]) -> list[Head]:
+    """The entries in a script's flat answer."""
+    return [(entry_id.decode(), _event(head), note) for entry_id, head, note in zip(*[iter(flat)] * 3, strict=True)]
+
+
+def _event(head: bytes) -> StoredEvent | None:
+    try:
+        return unpack(head)
+    except UnreadableError:
+        return None
+
+
+def _says_why(note: bytes) -> bool:
+    """Whether a dead letter's note can be read."""
+    try:
+        return "reason" in orjson.loads(note)
+    except (ValueError, TypeError):
+        return False
