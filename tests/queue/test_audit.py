@@ -254,10 +254,16 @@ async def test_the_tallies_and_the_ledger_are_one_account(redis: Redis) -> None:
     assert 0 < recent[SITES[0]].accepted < per_site[SITES[0]].accepted
 
 
+MOST_PENDING = 600
+
+
 async def _door(redis: Redis, stop: asyncio.Event) -> None:
     chance = random.Random(1)
     async with committing(redis, P) as committer:
         while not stop.is_set():
+            if (await look(redis, P)).pending > MOST_PENDING:  # else an audit in small pages never catches up
+                await asyncio.sleep(0.001)
+                continue
             await committer.put([_any_event(chance) for _ in range(chance.randrange(1, 9))])
 
 
@@ -282,7 +288,7 @@ async def _operator(redis: Redis, stop: asyncio.Event) -> None:
         await retain(redis, P, keep_s=60.0, keep_count=20)
 
 
-@pytest.mark.parametrize(("keep", "page"), [(0, 500), (150, 500), (150, 20)])
+@pytest.mark.parametrize(("keep", "page"), [(0, 500), (150, 500), (150, 50)])
 async def test_no_false_alarm_under_traffic(
     redis: Redis, keep: int, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
