@@ -28,7 +28,8 @@ def run_process(name: str, settings: Settings, part: Coroutine[Any, Any, None], 
     of partitions with 2, each with its reason; anything else is a bug and keeps its traceback.
     """
     setup_logging(settings.log_format, settings.log_level, name)
-    warn_of_root(settings)
+    if name != "sandbox":  # which is a toy
+        warn_of_root(settings)
     try:
         uvloop.run(part)
     except UnfitServerError as error:

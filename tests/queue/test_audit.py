@@ -20,7 +20,7 @@ from tests.queue.samples import committing, event_of, put, retry
 
 P = 3
 SITES = ("a.example", "b.example", "c.example")
-MOST_PENDING = 1_000  # or on a busy machine each walk through the streams would take longer than the one before
+MOST_PENDING = 600  # or on a busy machine each walk through the streams would take longer than the one before
 NOTE = Note(attempts=1, first_failed_ms=1, next_ms=2, reason="failing").pack()
 
 
@@ -285,7 +285,7 @@ async def _operator(redis: Redis, stop: asyncio.Event) -> None:
         await retain(redis, P, keep_s=60.0, keep_count=20)
 
 
-@pytest.mark.parametrize(("keep", "page"), [(0, 500), (150, 500), (150, 20)])
+@pytest.mark.parametrize(("keep", "page"), [(0, 500), (150, 500), (150, 50)])
 async def test_no_false_alarm_under_traffic(
     redis: Redis, keep: int, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
