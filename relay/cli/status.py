@@ -61,6 +61,7 @@ async def _account(data_set: DataSet) -> dict[str, Any]:
         "dead_letters": seen.letters,
         "failing": seen.failing,
         "repeated": seen.counters.get("repeated", 0),
+        "duplicates": seen.counters.get("duplicates", 0),
         "redriven": seen.counters.get("redriven", 0),
         "purged": seen.counters.get("purged", 0),
         "refused": seen.refused,
@@ -102,6 +103,10 @@ def _text(told: dict[str, Any]) -> str:
         lines.append(f"refused    {_reasons(told['refused'])}")
     if told["repeated"]:
         lines.append(f"repeated   {several(told['repeated'], 'event')} sent twice, as far as is known")
+    if told["duplicates"]:
+        lines.append(
+            f"duplicates {several(told['duplicates'], 'event')} that a sender repeated with its key, kept once"
+        )
     lines += _advice(told["dropped"])
     return "\n".join(line.rstrip() for line in lines)
 

@@ -76,6 +76,11 @@ class RelayCollector(Collector):
         repeated = CounterMetricFamily("relay_repeated", "Events that are known to have been sent twice.")
         repeated.add_metric([], seen.counters.get("repeated", 0))
         yield repeated
+        duplicates = CounterMetricFamily(
+            "relay_duplicates", "Events that a sender repeated with their Idempotency-Key; not accepted again."
+        )
+        duplicates.add_metric([], seen.counters.get("duplicates", 0))
+        yield duplicates
         yield _gauge("relay_pending", "Accepted events without an outcome.", seen.pending)
         yield _gauge("relay_failing", "Pending events that failed at least once.", seen.failing)
         yield _gauge("relay_dead_letters", "Dead letters that are kept.", seen.letters)

@@ -1,7 +1,8 @@
 """Every Redis key and every Lua script of the queue, and nothing that runs them.
 
-All keys of a partition share the hash tag `{p}`, so each script touches one slot. Events never expire:
-XDEL in `SETTLE` is the only way out of a stream. Scripts that free memory, and those that keep the workers
+All keys of a partition share the hash tag `{p}`, so each script touches one slot; but the one for events with a key,
+which stands in once.py with the names of its records. Events never expire, those records do: XDEL in `SETTLE` is the
+only way out of a stream. Scripts that free memory, and those that keep the workers
 going, run above `maxmemory` too (`allow-oom`, Redis 7); `PUT` alone does not, so that a full queue can empty itself.
 """
 
@@ -60,7 +61,7 @@ TALLY_FIELDS: Final = 4_000  # of one hour and partition: with RELAY_SITES=* any
 OTHER_SITES: Final = "*"  # the tally of the sites beyond that
 
 # Adds n to the tally of an event's hour and site. Outcomes go where `accepted` went, so that each hour balances.
-_TALLY: Final = f"""
+TALLY: Final = f"""
 local function tally(prefix, hour, verb, site, n)
   if hour == '' then return end
   local key = prefix .. hour
@@ -78,7 +79,7 @@ end
 # event each. → length of the stream.
 PUT: Final = (
     "#!lua"
-    + _TALLY
+    + TALLY
     + """
 local first = 2 + 3 * ARGV[1]
 for i = first, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
@@ -94,7 +95,7 @@ return redis.call('XLEN', KEYS[1])
 # → how many outcomes found their entry gone (the event had been sent by another worker, too).
 SETTLE: Final = (
     "#!lua flags=allow-oom"
-    + _TALLY
+    + TALLY
     + """
 local again, repeats = ARGV[1] == '1', 0
 for i = 2, #ARGV, 5 do
@@ -161,7 +162,7 @@ return {redis.call('HGETALL', KEYS[3]), redis.call('XLEN', KEYS[1]), first and f
 # stays: it could not be taken out of the count of its reason. → how many went back to the end of the stream.
 REDRIVE: Final = (
     "#!lua flags=allow-oom"
-    + _TALLY
+    + TALLY
     + """
 local moved = 0
 for i = 1, #ARGV, 3 do
