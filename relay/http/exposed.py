@@ -147,7 +147,8 @@ class Exposed:
         redis = self.watch.redis
         with contextlib.suppress(*AWAY, RedisError):
             async with asyncio.timeout(LOOK_TIMEOUT_S):
-                found = await summed(redis, await first_hour(redis, DAY_S), lambda place: place[1])
+                since_hour = await first_hour(redis, DAY_S)
+                found = await summed(redis, self.watch.partitions, since_hour, lambda place: place[1])
             return {site: found.get(site, NOTHING) for site in sites}
         return {}
 
