@@ -60,7 +60,7 @@ async def test_sites_beyond_those_counted_apart_agree(redis: Redis, monkeypatch:
         entries = await read_after(redis, partition, START, 8)
         lines = outcomes_of(entries[:4], "delivered") + outcomes_of(entries[4:], "dead")
         await settle(redis, {partition: lines}, again=False)
-    assert (await summed(redis, 0, lambda place: place[1] == keys.OTHER_SITES))[True].accepted == 60 - 5 * P
+    assert (await summed(redis, P, 0, lambda place: place[1] == keys.OTHER_SITES))[True].accepted == 60 - 5 * P
     assert await found(redis) == []
 
 
@@ -189,12 +189,12 @@ async def test_a_difference_names_its_place(redis: Redis) -> None:
 async def test_the_tallies_and_the_ledger_are_one_account(redis: Redis) -> None:
     """After outcomes, retries, redrives and purges the tallies of all hours and sites add up to the ledger."""
     await some_of_everything(redis)
-    whole = (await summed(redis, 0, lambda _: True))[True]
+    whole = (await summed(redis, P, 0, lambda _: True))[True]
     counted = (await look(redis, P)).ledger
     assert whole == Tally(*(counted[name] for name in Tally.__slots__))
     assert whole.pending == counted["pending"]
-    per_site = await summed(redis, 0, lambda place: place[1])
+    per_site = await summed(redis, P, 0, lambda place: place[1])
     assert set(per_site) == set(SITES)
     assert all(tally.pending >= 0 for tally in per_site.values())
-    recent = await summed(redis, event_of().accepted_ms // 3_600_000, lambda place: place[1])
+    recent = await summed(redis, P, event_of().accepted_ms // 3_600_000, lambda place: place[1])
     assert 0 < recent[SITES[0]].accepted < per_site[SITES[0]].accepted
