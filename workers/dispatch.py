@@ -86,7 +86,7 @@ class Dispatcher:
 
     def _start(self, lane: Lane, site: Site, now_s: float) -> None:
         entry = lane.turn(self._others(lane, site, lane.entries[0]))
-        late = too_late(time.time() - entry.event.accepted_ms / 1_000, self.policy.max_age_s)
+        late = too_late(time.time() - entry.event.began_ms / 1_000, self.policy.max_age_s)
         lane.partition.unfinished += 1
         if late is not None:
             self._end(lane, entry, late)
