@@ -30,6 +30,7 @@ from relay.rules.judge import (
     Trouble,
     TryAgain,
     Verdict,
+    is_delivered,
     judge,
     too_late,
 )
@@ -42,7 +43,7 @@ from workers.upstream import Fell, Upstream
 
 log = logging.getLogger(__name__)
 
-
+DELIVERED = Delivered()
 SITES_KNOWN = 100_000  # of which it is remembered that Plausible took an event; beyond that causes are told less well
 
 
@@ -122,6 +123,8 @@ class Dispatcher:
         self.turns.offer(lane)
 
     def _verdict(self, lane: Lane, site: Site, entry: Entry, answer: Reply | NoAnswer) -> Verdict:
+        if is_delivered(answer):  # else the likely cause of a drop is looked for, and that costs more than the delivery
+            return DELIVERED
         verdict = judge(answer, self._attempt(lane, site, entry), self.policy.retry)
         if isinstance(answer, Reply) and answer.status == CRASH_STATUS:
             entry.crashes += 1
