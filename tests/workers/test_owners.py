@@ -41,8 +41,7 @@ async def test_two_workers_share_and_a_clean_stop_repeats_nothing(redis_url: str
                     lambda: len(first.ownership.owned) == len(second.ownership.owned) == 2,
                 )
                 assert not first.ownership.owned.keys() & second.ownership.owned.keys()
-                for n in range(20):
-                    await rig.accept(*round_of(n))
+                await rig.accept(*(event for n in range(20) for event in round_of(n)))
                 await until("both are sending", lambda: first.dispatcher.in_flight and second.dispatcher.in_flight)
             assert second.unfinished == 0
             assert (await rig.account())["pending"] > 0
