@@ -15,29 +15,40 @@ class Arrived:
 
     name: str
     url: str
+    sites: list[str]
     outcome: str
+    cause: str | None
     ip: str
     user_agent: str
     props: dict[str, str]
     revenue: dict[str, str] | None
     interactive: bool
-    content_type: str
-    body: dict[str, Any]
-    headers: dict[str, str]
+    body: str
+    headers: list[list[str]]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The body's own fields."""
+        fields: dict[str, Any] = json.loads(self.body)
+        return fields
 
 
-async def arrivals(relay: Relay, user_agent: str, count: int) -> list[Arrived]:
-    """Wait until so many events of the visitor are there; they, in their order. More of them fail the test."""
+async def arrivals(relay: Relay, origin: str, count: int) -> list[Arrived]:
+    """Wait until so many events of pages of that origin are there; they, in their order. More of them fail the test."""
 
     async def enough() -> list[Arrived] | None:
-        found = [_arrived(each) for each in (await relay.arrived())["events"] if each["user_agent"] == user_agent]
+        entries = (await relay.arrived())["events"]
+        found = [_arrived(each) for each in entries if (each["url"] or "").startswith(origin)]
         return found if len(found) >= count else None
 
-    found: list[Arrived] = await until(f"{count} events of {user_agent}", enough)
+    try:
+        found: list[Arrived] = await until(f"{count} events of {origin}", enough, within_s=30)
+    except AssertionError as late:
+        told = [(each["name"], each["url"]) for each in (await relay.arrived())["events"][-20:]]
+        raise AssertionError(f"{late}; the last of all are {told}") from late
     assert len(found) == count, found
     return found
 
 
 def _arrived(entry: dict[str, Any]) -> Arrived:
-    told = {name: entry[name] for name in Arrived.__slots__ if name not in {"body", "headers"}}
-    return Arrived(**told, body=json.loads(entry["body"]), headers=dict(entry["headers"]))
+    return Arrived(**{name: entry[name] for name in Arrived.__slots__})

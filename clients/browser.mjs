@@ -7,9 +7,9 @@ const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, ar
 const pages = new Map();
 
 const orders = {
-  // A visitor of its own: no cookies, no connections of others, and the User-Agent that it is given.
-  async visit({ url, userAgent }) {
-    const context = await browser.newContext({ userAgent });
+  // A visitor of its own: no cookies and no connections of others.
+  async visit({ url }) {
+    const context = await browser.newContext();
     const page = await context.newPage();
     const visitor = { context, page, sent: [], said: [] };
     await writeDown(visitor);
@@ -43,8 +43,9 @@ async function writeDown({ context, page, sent, said }) {
   page.on("pageerror", (error) => said.push(String(error)));
   const log = await context.newCDPSession(page);
   const byId = new Map();
-  log.on("Network.requestWillBeSent", ({ requestId, type, request: { method, url, postData } }) => {
-    const one = { type, method, url, body: postData ?? null, status: null, failed: null };
+  log.on("Network.requestWillBeSent", ({ requestId, type, request: { method, url, headers, postData } }) => {
+    const contentType = headers["Content-Type"] ?? null;
+    const one = { type, method, url, content_type: contentType, body: postData ?? null, status: null, failed: null };
     byId.set(requestId, one);
     sent.push(one);
   });

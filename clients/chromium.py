@@ -6,11 +6,11 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, Final, Self
 
 from clients.needs import chromium, node
+from tests.up.rig import wait_for
 
 HERE: Final = Path(__file__).parent
 FLAGS: Final = (
@@ -24,7 +24,10 @@ FLAGS: Final = (
     "--disable-blink-features=AutomationControlled",  # trackers stay silent if the browser says that it is driven
 )
 SITE: Final = "example.com"
-BUILDS: Final = count(1)
+# A flag and not emulation, which a page's last requests escape; HeadlessChrome would be a bot to Plausible.
+USER_AGENT: Final = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Sent:
     type: str
     method: str
     url: str
+    content_type: str | None
     body: str | None
     status: int | None
     failed: str | None
@@ -41,11 +45,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page that one visitor has open. Each visitor has a User-Agent of its own, by which its events are found."""
+    """A page that one visitor has open."""
 
     browser: Browser
     number: int
-    user_agent: str
 
     def _order(self, order: str, **given: Any) -> Any:
         return self.browser.order(order, page=self.number, **given)
@@ -67,8 +70,14 @@ class Page:
         self._order("close")
 
     def sent(self, host: str) -> list[Sent]:
-        """What it sent to addresses that begin so."""
-        return [Sent(**each) for each in self._order("sent") if each["url"].startswith(host)]
+        """What it sent to addresses that begin so, once all of it was answered or failed."""
+
+        def answered() -> list[Sent] | None:
+            found = [Sent(**each) for each in self._order("sent") if each["url"].startswith(host)]
+            return found if all(each.status or each.failed for each in found) else None
+
+        found: list[Sent] = wait_for("all answers", answered)
+        return found
 
     def said(self) -> list[str]:
         """What it wrote to its console, uncaught errors too."""
@@ -82,7 +91,7 @@ class Browser:
     def __enter__(self) -> Self:
         rules = f"--host-resolver-rules=MAP {SITE} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
         self.process = subprocess.Popen(
-            (node(), str(HERE / "browser.mjs"), *FLAGS, rules),
+            (node(), str(HERE / "browser.mjs"), *FLAGS, f"--user-agent={USER_AGENT}", rules),
             env=os.environ | {"CHROMIUM": chromium()},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -110,9 +119,5 @@ class Browser:
         return answer["result"]
 
     def visit(self, url: str) -> Page:
-        """Open the address as a new visitor. `HeadlessChrome` would be a bot to Plausible."""
-        agent = (
-            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-            f"Chrome/142.0.{next(BUILDS)}.0 Safari/537.36"
-        )
-        return Page(self, self.order("visit", url=url, userAgent=agent), agent)
+        """Open the address as a new visitor."""
+        return Page(self, self.order("visit", url=url))

@@ -23,3 +23,10 @@ def pointed_at(door: str, code: str) -> str:
     """The code with that door in place of the page's; it has to name one."""
     assert HOST in code, code
     return code.replace(HOST, door)
+
+
+def with_option(code: str, option: str) -> str:
+    """The code with one more option beside `domain`, as a user would add it."""
+    domain = re.search(r'\bdomain: "example\.com",', code)
+    assert domain, code
+    return code.replace(domain[0], f"{domain[0]} {option},")

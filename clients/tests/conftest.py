@@ -1,6 +1,7 @@
 """What the tests of known clients share: a running relay with its sandbox, a site's static server, a Chromium."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -12,15 +13,15 @@ from tests.system.rig import Relay
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def relay(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Relay]:
-    """`relay up`, open to everybody as at its first start; a visitor's events are found by the User-Agent."""
+    """`relay up`, open to everybody as at its first start."""
     async with Relay(tmp_path_factory.mktemp("relay")) as relay:
         yield relay
 
 
-@pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    """A site's static server."""
-    with Pages(tmp_path_factory.mktemp("pages")) as pages:
+@pytest.fixture
+def pages(tmp_path: Path) -> Iterator[Pages]:
+    """A site's static server; by its origin the test's events are found."""
+    with Pages(tmp_path) as pages:
         yield pages
 
 
