@@ -4,9 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PACKAGES := $(VENV)/.packages
 STAMP  := $(VENV)/.installed
+LOAD   := load/.venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run event test check audit format lock clean
+.PHONY: help install run event test check audit format lock load clean
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -52,9 +53,19 @@ format: $(STAMP) ## Let ruff mend what it can
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format --quiet .
 
+$(LOAD): $(STAMP) load/requirements.lock
+	$(PYTHON) -m venv load/.venv
+	load/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r load/requirements.lock
+	@touch $(LOAD)
+
+load: $(LOAD) ## Measure the relay beside its peers, the short form (about 5 minutes)
+	$(BIN)/python -m load.bench accept
+	$(BIN)/python -m load.bench deliver
+
 lock: ## Resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra embedded --generate-hashes --universal --python-version 3.11 --quiet -o requirements.lock
 	uv pip compile pyproject.toml --extra embedded --group dev --generate-hashes --universal --python-version 3.11 --quiet -o requirements-dev.lock
+	uv pip compile load/requirements.txt pyproject.toml --extra embedded -c requirements.lock --generate-hashes --universal --python-version 3.11 --quiet -o load/requirements.lock
 
 clean: ## Remove what the targets made, but not the relay's data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) load/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

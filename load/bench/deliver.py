@@ -1,46 +1,33 @@
-"""How much one worker delivers ÷ wrk straight to the same sink: the limit of delivery.
+"""How much one worker delivers ÷ wrk straight to the same sink (the limit), ÷ arq with one job an event.
 
-The worker has a core of its own; the queue's server and the sink share the other. The queue is filled beforehand; the
-worker's start and the last few events are not measured.
+The worker has a core of its own; the queue's server and the sink share the other. A round: the worker waits for
+events, the queue gets them all at once, the clock stops when the last one has arrived. Reading, sending and writing
+down are all in it; a worker's start is not.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from load.bench import rounds, wrk
-from load.bench.accept import ratios
 from load.bench.board import Field
-from load.bench.processes import LOAD_CORE, SERVER_CORE, until
-from load.bench.relay import Relay
+from load.bench.processes import LOAD_CORE, SERVER_CORE, Program, until
+from load.bench.relay import Relay, Valkey
 from load.bench.rounds import Round
-from load.bench.stage import Stage, stage
+from load.bench.stage import PEERS_PYTHON, Stage, stage
+from load.peers.with_arq import jobs
 
-RELAY, WRK = "relay", "wrk straight to the sink"
-FROM, TO = 0.1, 0.95  # of the events: in between is measured
-PATIENCE_S = 120.0
-
+RELAY, WRK, ARQ, ARQ_DEFAULTS = "relay", "wrk straight to the sink", "arq tuned", "arq with defaults"
+PATIENCE_S: Final = 300.0
+SETTLED_S: Final = 0.1
+ARQ_SHARE: Final = 10  # arq gets a tenth of the events, or its rounds would take ten times as long
 
 CpuClocks = Mapping[str, Callable[[], float]]
 """A clock of CPU seconds for each process of a name."""
-
-
-def between(place: Stage, count: int, parts: CpuClocks, beside: CpuClocks) -> Round:
-    """Watch the sink from the tenth of `count` further events to nearly all: events, wall seconds, CPU of the parts.
-
-    Call it before they begin to come.
-    """
-    first, marks = place.board[Field.COUNTED], []
-    for share in (FROM, TO):
-        until(f"{share:.0%} of {count} events", _reached(place, first + int(share * count)), PATIENCE_S, 0.002)
-        marks.append((place.board[Field.COUNTED], time.monotonic(), read(parts), read(beside)))
-    (at, at_s, *had), (end, end_s, *has) = marks
-    until(f"all {count} events", _reached(place, first + count), PATIENCE_S)
-    used, used_beside = ({name: now[name] - then[name] for name in now} for then, now in zip(had, has, strict=True))
-    return Round(end - at, end_s - at_s, used, used_beside)
 
 
 def read(clocks: CpuClocks) -> dict[str, float]:
@@ -48,28 +35,52 @@ def read(clocks: CpuClocks) -> dict[str, float]:
     return {name: cpu_s() for name, cpu_s in clocks.items()}
 
 
-def _reached(place: Stage, count: int) -> Callable[[], bool]:
-    return lambda: place.board[Field.COUNTED] >= count
+def clocks_of(*programs: Program | Valkey, names: tuple[str, ...]) -> CpuClocks:
+    """A clock for each of them."""
+    return {name: partial(getattr, one, "cpu_s") for name, one in zip(names, programs, strict=True)}
 
 
-def relay_round(place: Stage, relay: Relay, count: int, workers: int = 1) -> Callable[[], Round]:
-    """Fill the queue, start workers, watch the sink, end the workers."""
-
-    def one() -> Round:
-        relay.fill(count)
-        for _ in range(workers):
-            relay.add_worker()
-        parts = {worker.name: partial(getattr, worker, "cpu_s") for worker in relay.workers}
-        beside = {"valkey": lambda: relay.valkey.cpu_s, "sink": lambda: place.sink.cpu_s}
-        found = between(place, count, parts, beside)
-        relay.stop_workers()
-        return found
-
-    return one
+def watched(place: Stage, count: int, begin: Callable[[], object], parts: CpuClocks, beside: CpuClocks) -> Round:
+    """From `begin` until `count` further events are at the sink: wall seconds, CPU of the parts."""
+    first, began_s, had = place.board[Field.COUNTED], time.monotonic(), (read(parts), read(beside))
+    begin()
+    until(f"all {count} events", lambda: place.board[Field.COUNTED] >= first + count, PATIENCE_S, 0.002)
+    ended_s = time.monotonic()
+    time.sleep(SETTLED_S)  # what is delivered has to be written down, too
+    has = (read(parts), read(beside))
+    used, used_beside = ({name: now[name] - then[name] for name in now} for then, now in zip(had, has, strict=True))
+    return Round(place.board[Field.COUNTED] - first, ended_s - began_s, used, used_beside)
 
 
-def wrk_round(place: Stage, seconds: float) -> Callable[[], Round]:
-    """One of wrk in the worker's place, on its core."""
+def relay_system(place: Stage, name: str, count: int, workers: int = 1) -> Callable[[], Round]:
+    """A relay without a door, its workers waiting."""
+    relay = Relay(place.folder / name, place.upstream, queue_core=LOAD_CORE)
+    place.keep(relay)
+    relay.start(door=False, workers=workers)
+    relay.until_shared()
+    parts = clocks_of(*relay.workers, names=tuple(worker.name for worker in relay.workers))
+    beside = clocks_of(relay.valkey, place.sink, names=("valkey", "sink"))
+    return lambda: watched(place, count, lambda: relay.fill(count), parts, beside)
+
+
+def arq_system(place: Stage, name: str, count: int, *, tuned: bool) -> Callable[[], Round]:
+    """A worker of arq, waiting."""
+    valkey = Valkey(place.folder / name, LOAD_CORE)
+    valkey.start()
+    place.stack.callback(valkey.server.close)
+    words = ("load.peers.with_arq.worker", "--upstream", place.upstream, "--redis", valkey.url)
+    worker = place.peer(f"{name}-worker", *words, *(["--tuned"] if tuned else []), python=PEERS_PYTHON)
+    parts = clocks_of(worker, names=("worker",))
+    beside = clocks_of(valkey, place.sink, names=("valkey", "sink"))
+
+    def fill() -> None:
+        asyncio.run(jobs.fill(valkey.url, count, 0, tuned=tuned))
+
+    return lambda: watched(place, count, fill, parts, beside)
+
+
+def wrk_system(place: Stage, seconds: float) -> Callable[[], Round]:
+    """Of wrk, in the worker's place, on its core."""
 
     def one() -> Round:
         before_s = place.sink.cpu_s
@@ -79,14 +90,23 @@ def wrk_round(place: Stage, seconds: float) -> Callable[[], Round]:
     return one
 
 
-def measure(count: int, seconds: float, turns: int) -> dict[str, Any]:
-    """Rounds of one worker, and of wrk where it is installed."""
+def measure(count: int, seconds: float, turns: int, *, peers: bool = True) -> dict[str, Any]:
+    """Rounds of one worker, and of wrk and arq where they are installed."""
     with stage() as place:
-        relay = Relay(place.folder / "relay", place.upstream, queue_core=LOAD_CORE)
-        place.keep(relay)
-        relay.start(door=False)
-        systems = {RELAY: relay_round(place, relay, count)}
+        systems = {RELAY: relay_system(place, "relay", count)}
         if wrk.is_here():
-            systems[WRK] = wrk_round(place, seconds)
+            systems[WRK] = wrk_system(place, seconds)
+        if peers and place.has_peers():
+            systems[ARQ] = arq_system(place, "arq", count // ARQ_SHARE, tuned=True)
+            systems[ARQ_DEFAULTS] = arq_system(place, "arq-defaults", count // ARQ_SHARE, tuned=False)
         found = rounds.interleave(systems, turns)
-    return {"rounds": rounds.told(found), "ratios": ratios(found)}
+    return {"rounds": rounds.told(found), "ratios": rounds.ratios(found, RELAY)}
+
+
+def measure_workers(count: int, turns: int, many: int = 4) -> dict[str, Any]:
+    """Rounds of four workers and of one, on the same single core."""
+    with stage() as place:
+        names = {f"{many} workers": many, "1 worker": 1}
+        systems = {name: relay_system(place, name.replace(" ", "-"), count, n) for name, n in names.items()}
+        found = rounds.interleave(systems, turns)
+    return {"rounds": rounds.told(found), "ratios": rounds.ratios(found, f"{many} workers")}

@@ -7,12 +7,13 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from load.bench import events
-from load.bench.processes import LOAD_CORE, SERVER_CORE, Program, cpu_s, free_port, listens, pin
+from load.bench.processes import SERVER_CORE, Program, cpu_s, free_port, listens, pin, until
 from relay.queue import ledger
 from relay.queue.committing import Committer
 from relay.queue.connection import connect, settle_form
@@ -55,6 +56,16 @@ class Valkey:
     def url(self) -> str:
         """Where it listens."""
         return self.server.url
+
+
+def stored(numbers: Iterable[int], visitors: int = events.VISITORS) -> list[StoredEvent]:
+    """Events as the door would keep them now."""
+    now_ms = time.time_ns() // 1_000_000
+    agents = [events.agent(visitor).encode() for visitor in range(visitors)]
+    return [
+        StoredEvent(events.SITE, events.address(n % visitors), agents[n % visitors], events.body(n), now_ms)
+        for n in numbers
+    ]
 
 
 @dataclass(slots=True)
@@ -116,47 +127,48 @@ class Relay:
         self.door.stop()
         self.valkey.server.close()
 
+    def until_shared(self) -> None:
+        """Wait until each worker owns its share of the partitions."""
+
+        def shared() -> bool:
+            owned = [len(state.get("partitions", ())) for state in self._look().workers.values()]
+            return len(owned) == len(self.workers) and sum(owned) == PARTITIONS and max(owned) - min(owned) <= 1
+
+        until("an even share of the partitions", shared, step_s=0.1)
+
     def fill(self, count: int, first: int = 0, visitors: int = events.VISITORS) -> None:
         """Put so many events into the queue as the door does, but without HTTP."""
         asyncio.run(self._fill(count, first, visitors))
 
     async def _fill(self, count: int, first: int, visitors: int) -> None:
+        async with self.committer() as committer:
+            for start in range(first, first + count, FILLED_AT_ONCE):
+                await committer.put(stored(range(start, min(start + FILLED_AT_ONCE, first + count)), visitors))
+
+    @contextlib.asynccontextmanager
+    async def committer(self) -> AsyncIterator[Committer]:
+        """The door's own way into the queue."""
         redis = connect(self.valkey.url)
         await settle_form(redis, PARTITIONS)
         committer = Committer(redis, PARTITIONS)
         running = asyncio.create_task(committer.run())
-        for start in range(first, first + count, FILLED_AT_ONCE):
-            now_ms = time.time_ns() // 1_000_000
-            await committer.put(
-                [
-                    StoredEvent(
-                        events.SITE,
-                        events.address(n % visitors),
-                        events.agent(n % visitors).encode(),
-                        events.body(n),
-                        now_ms,
-                    )
-                    for n in range(start, min(start + FILLED_AT_ONCE, first + count))
-                ]
-            )
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
-        await redis.aclose()
+        try:
+            yield committer
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await redis.aclose()
 
     def account(self) -> dict[str, int]:
         """The ledger: accepted, delivered, dropped, dead, pending."""
+        return self._look().ledger
 
-        async def asked() -> dict[str, int]:
+    def _look(self) -> ledger.Look:
+        async def asked() -> ledger.Look:
             redis = connect(self.valkey.url)
             try:
-                return (await ledger.look(redis, PARTITIONS)).ledger
+                return await ledger.look(redis, PARTITIONS)
             finally:
                 await redis.aclose()
 
         return asyncio.run(asked())
-
-
-def on_load_core() -> None:
-    """Keep this process itself off the servers' core."""
-    pin(os.getpid(), LOAD_CORE)

@@ -86,6 +86,11 @@ def ratio(rounds: Rounds, ours: str, theirs: str) -> dict[str, Any]:
     return {"wall": wall_ratio(rounds, ours, theirs).told, "cpu": cpu_ratio(rounds, ours, theirs).told}
 
 
+def ratios(rounds: Rounds, ours: str) -> dict[str, Any]:
+    """Ours ÷ each of the others, as JSON."""
+    return {f"{ours} ÷ {other}": ratio(rounds, ours, other) for other in rounds if other != ours}
+
+
 def told(rounds: Rounds) -> dict[str, Any]:
     """Each system's figures as JSON: events a second, CPU µs an event of each process on either core."""
     return {

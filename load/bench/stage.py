@@ -16,9 +16,10 @@ from typing import Final, Protocol
 
 from load.bench import events, wrk
 from load.bench.board import Board
-from load.bench.processes import LOAD_CORE, SERVER_CORE, Program, free_port, listens, pin
+from load.bench.processes import LOAD_CORE, ROOT, Program, free_port, listens, pin
 
 REQUESTS: Final = 1_000
+PEERS_PYTHON: Final = str(ROOT / "load" / ".venv" / "bin" / "python")
 
 
 class Stops(Protocol):
@@ -59,17 +60,26 @@ class Stage:
         """The sink's address."""
         return f"http://127.0.0.1:{self.sink_port}"
 
-    def peer(self, name: str, *words: str, core: int = SERVER_CORE, python: str = sys.executable) -> Program:
-        """A peer that is a Python program, started; it ends with the stage."""
-        program = Program(name, (python, "-m", *words), self.folder / f"{name}.log", core=core, env=plain_env())
+    def has_peers(self) -> bool:
+        """Whether the peers' packages are installed (`make load`); says so if they are not."""
+        if not Path(PEERS_PYTHON).exists():
+            print(f"no FastAPI, arq or Celery beside it: {PEERS_PYTHON} is missing; make load", file=sys.stderr)
+            return False
+        return True
+
+    def peer(self, name: str, *words: str, python: str = sys.executable, **env: str) -> Program:
+        """A peer that is a Python program, started on the servers' core; it ends with the stage."""
+        program = Program(name, (python, "-m", *words), self.folder / f"{name}.log", env=plain_env() | env)
         program.start()
         self.keep(program)
         return program
 
-    def door(self, name: str, module: str, *words: str, python: str = sys.executable) -> tuple[Program, int]:
+    def door(
+        self, name: str, module: str, *words: str, python: str = sys.executable, **env: str
+    ) -> tuple[Program, int]:
         """A peer that takes events on a port (`--port`), started and listening."""
         port = free_port()
-        program = self.peer(name, module, "--port", str(port), *words, python=python)
+        program = self.peer(name, module, "--port", str(port), *words, python=python, **env)
         program.until(lambda: listens(port))
         return program, port
 

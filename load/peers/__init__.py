@@ -3,4 +3,6 @@
 rules      the same validation for all
 nginx      `return 202`, and a proxy without a queue
 nostore    aiohttp, validating, keeping nothing
+with_arq   FastAPI and arq, one job an event
+with_celery  FastAPI and Celery, one task an event
 """
