@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PACKAGES := $(VENV)/.packages
 STAMP  := $(VENV)/.installed
-LOAD   := load/.venv/.installed
+LOAD   := $(VENV)/.load/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install run event test check audit format lock load clean
@@ -54,8 +54,8 @@ format: $(STAMP) ## Let ruff mend what it can
 	$(BIN)/ruff format --quiet .
 
 $(LOAD): $(STAMP) load/requirements.lock
-	$(PYTHON) -m venv load/.venv
-	load/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r load/requirements.lock
+	$(PYTHON) -m venv $(VENV)/.load
+	$(VENV)/.load/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r load/requirements.lock
 	@touch $(LOAD)
 
 load: $(LOAD) ## Measure the relay beside its peers, the short form (about 5 minutes)
@@ -68,4 +68,4 @@ lock: ## Resolve the dependencies anew (needs uv)
 	uv pip compile load/requirements.txt pyproject.toml --extra embedded -c requirements.lock --generate-hashes --universal --python-version 3.11 --quiet -o load/requirements.lock
 
 clean: ## Remove what the targets made, but not the relay's data
-	rm -rf $(VENV) load/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -19,7 +19,7 @@ from load.bench.board import Board
 from load.bench.processes import LOAD_CORE, ROOT, Program, free_port, listens, pin
 
 REQUESTS: Final = 1_000
-PEERS_PYTHON: Final = str(ROOT / "load" / ".venv" / "bin" / "python")
+PEERS_PYTHON: Final = str(ROOT / ".venv" / ".load" / "bin" / "python")
 
 
 class Stops(Protocol):

@@ -1,6 +1,6 @@
 """The door: FastAPI on uvicorn, the relay's rules, one job an event, 202 when Redis has it.
 
-load/.venv/bin/python -m load.peers.with_arq.door --port 8502 --redis unix:///…/valkey.sock --tuned
+.venv/.load/bin/python -m load.peers.with_arq.door --port 8502 --redis unix:///…/valkey.sock --tuned
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The worker: one job is one request with its visitor's headers; what is not answered 2xx is tried again by arq.
 
-load/.venv/bin/python -m load.peers.with_arq.worker --upstream http://127.0.0.1:8500 --redis unix:///… --tuned
+.venv/.load/bin/python -m load.peers.with_arq.worker --upstream http://127.0.0.1:8500 --redis unix:///… --tuned
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 `delay` blocks the loop for its round trip; moving it to a thread costs more than it gives here.
 
-    REDIS=redis+socket:///… load/.venv/bin/python -m load.peers.with_celery.door --port 8503
+    REDIS=redis+socket:///… .venv/.load/bin/python -m load.peers.with_celery.door --port 8503
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The task: one request with its visitor's headers. Acknowledged when done, or a killed worker would lose it.
 
-REDIS=redis+socket:///… UPSTREAM=http://127.0.0.1:8500 load/.venv/bin/celery -A load.peers.with_celery.tasks worker
+REDIS=redis+socket:///… UPSTREAM=http://127.0.0.1:8500 .venv/.load/bin/celery -A load.peers.with_celery.tasks worker
 """
 
 from __future__ import annotations
