@@ -60,7 +60,7 @@ TALLY_FIELDS: Final = 4_000  # of one hour and partition: with RELAY_SITES=* any
 OTHER_SITES: Final = "*"  # the tally of the sites beyond that
 
 # Adds n to the tally of an event's hour and site. Outcomes go where `accepted` went, so that each hour balances.
-_TALLY: Final = f"""
+TALLY: Final = f"""
 local function tally(prefix, hour, verb, site, n)
   if hour == '' then return end
   local key = prefix .. hour
@@ -78,7 +78,7 @@ end
 # event each. → length of the stream.
 PUT: Final = (
     "#!lua"
-    + _TALLY
+    + TALLY
     + """
 local first = 2 + 3 * ARGV[1]
 for i = first, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
@@ -94,7 +94,7 @@ return redis.call('XLEN', KEYS[1])
 # → how many outcomes found their entry gone (the event had been sent by another worker, too).
 SETTLE: Final = (
     "#!lua flags=allow-oom"
-    + _TALLY
+    + TALLY
     + """
 local again, repeats = ARGV[1] == '1', 0
 for i = 2, #ARGV, 5 do
@@ -161,7 +161,7 @@ return {redis.call('HGETALL', KEYS[3]), redis.call('XLEN', KEYS[1]), first and f
 # stays: it could not be taken out of the count of its reason. → how many went back to the end of the stream.
 REDRIVE: Final = (
     "#!lua flags=allow-oom"
-    + _TALLY
+    + TALLY
     + """
 local moved = 0
 for i = 1, #ARGV, 3 do
