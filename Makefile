@@ -53,8 +53,8 @@ format: $(STAMP) ## Let ruff mend what it can
 	$(BIN)/ruff format --quiet .
 
 lock: ## Resolve the dependencies anew (needs uv)
-	uv pip compile pyproject.toml --extra embedded --generate-hashes --universal --python-version 3.11 --quiet -o requirements.lock
-	uv pip compile pyproject.toml --extra embedded --group dev --generate-hashes --universal --python-version 3.11 --quiet -o requirements-dev.lock
+	uv pip compile pyproject.toml --extra embedded --extra import --generate-hashes --universal --python-version 3.11 --quiet -o requirements.lock
+	uv pip compile pyproject.toml --extra embedded --extra import --group dev --generate-hashes --universal --python-version 3.11 --quiet -o requirements-dev.lock
 
 clean: ## Remove what the targets made, but not the relay's data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
