@@ -31,8 +31,8 @@ event: $(STAMP) ## Post one event to the relay that `make run` started
 	  -H 'User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148' \
 	  -d '{"name": "Signup", "domain": "example.com", "url": "app://example.com/welcome", "props": {"plan": "trial"}}'; echo
 
-test: $(STAMP) ## Run the whole suite
-	$(BIN)/python -m pytest
+test: $(STAMP) ## Run the whole suite, a file at a time on each core, four at the most
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: $(STAMP) ## Lint, format, types, import directions, Dockerfile, dependencies
 	$(BIN)/ruff check .

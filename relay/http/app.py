@@ -41,7 +41,7 @@ def build_door(settings: Settings) -> web.Application:
     """The application. `settings.redis_url` must be set; nothing is connected before it starts."""
     assert settings.redis_url is not None  # noqa: S101 - `relay serve` refuses to start without
     redis = connect(settings.redis_url)
-    committer = Committer(redis, settings.partitions)
+    committer = Committer(redis, settings.partitions, keep_ms=round(settings.idempotency_keep_s * 1_000))
     watch = Watch(redis, committer, settings.partitions, settings.max_backlog)
     address_rate = rate_of(settings.address_rate, settings.address_burst)
     senders = Senders(redis, anybody(parse_sites(settings.sites), address_rate), watch.refused)

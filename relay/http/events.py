@@ -13,13 +13,17 @@ from typing import Final
 import orjson
 from aiohttp import web
 
+from relay.http.cors import REPLAYED
 from relay.http.senders import Senders
 from relay.http.watch import Watch
 from relay.queue.committing import Committer, UnavailableError
 from relay.queue.limits import Limits
+from relay.queue.once import Item, Once, Receipt
 from relay.queue.stored import StoredEvent
 from relay.rules.admission import Admitted, admit
-from relay.rules.event import Event, Refused, Validation, parse_event
+from relay.rules.event import Event, Refused, Validation, parse_event, refuse
+from relay.rules.fault import Fault
+from relay.rules.idempotency import CONFLICT, key_of, scope_of
 from relay.rules.source import Denied, Source, no_visitor, responsible
 from relay.rules.speaking import spoken_for
 from relay.rules.split import bodies_by_site
@@ -55,11 +59,12 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """An event that may be kept, for the sites that stay of it."""
+    """An event that may be kept, for the sites that stay of it; `key` is the one by which its sender repeats it."""
 
     event: Event
     admitted: Admitted
     sender: Sender
+    key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class Events:
     watch: Watch
 
     async def post(self, request: web.Request) -> web.Response:
-        """Accept one event: 202, 400 with every wrong field, 401, 403, 408, 413, 429 or 503 with Retry-After."""
+        """Accept one event: 202, 400 with every wrong field, 401, 403, 408, 409, 413, 429, 503 with Retry-After."""
         now_ms = time.time_ns() // 1_000_000
         sender = await self._sender_of(request)
         if isinstance(sender, web.Response):
@@ -87,7 +92,7 @@ class Events:
             return self._too_large(request)
         except (TimeoutError, ConnectionError, web.RequestPayloadError):
             return self._incomplete()
-        posted = self._read(body, sender)
+        posted = self._read(body, sender, key_of(request.raw_headers))
         return posted if isinstance(posted, web.Response) else await self._keep(posted, now_ms)
 
     async def _sender_of(self, request: web.Request) -> Sender | web.Response:
@@ -104,9 +109,12 @@ class Events:
             return self.senders.refuse(no_visitor(source))
         return Sender(source, visitor or visitor_of(peer, headers, self.policy.trusted))
 
-    def _read(self, body: bytes, sender: Sender) -> Posted | web.Response:
+    def _read(self, body: bytes, sender: Sender, key: str | Fault | None) -> Posted | web.Response:
         """What of the body may be kept."""
         event = parse_event(body, self.policy.validation)
+        if isinstance(key, Fault):
+            wrong = event.errors if isinstance(event, Refused) else {}
+            return self._refuse(Refused(400, wrong | _told(key).errors))
         if isinstance(event, Refused):
             return self._refuse(event)
         source = responsible(sender.source, event.sites)
@@ -115,10 +123,10 @@ class Events:
         admitted = admit(event, source.sites, self.policy.validation)
         if isinstance(admitted, Refused):
             return self._refuse(admitted)
-        return Posted(event, admitted, Sender(source, sender.visitor))
+        return Posted(event, admitted, Sender(source, sender.visitor), key)
 
     async def _keep(self, posted: Posted, now_ms: int) -> web.Response:
-        admitted = posted.admitted
+        admitted, receipt = posted.admitted, Receipt.ACCEPTED
         if await self.watch.is_full():
             return self._unavailable("not kept", "; ".join(self.watch.unready()) or "the backlog is full")
         if admitted.sites:
@@ -127,14 +135,28 @@ class Events:
                 over = await self.limits.take(source, address, cost=len(admitted.sites))
                 if over is not None:
                     return self.senders.refuse(replace(over, site=admitted.sites[0]))
-                await self.committer.put(_stored(posted, now_ms))
+                receipt = await self._put(posted, now_ms)
             except UnavailableError as error:
                 return self._unavailable("not known to be kept", str(error))
+        if receipt is Receipt.CONFLICT:
+            return self._refuse(replace(_told(CONFLICT), status=409))
         answer = web.Response(status=202, text="ok")
+        if receipt is Receipt.DUPLICATE:
+            answer.headers[REPLAYED] = "true"
         if admitted.unknown:  # in `plausible` validation: as Plausible says it, and counted like a refusal
             self.watch.refused["unknown_site"] += len(admitted.unknown)
             answer.headers["x-plausible-dropped"] = str(len(admitted.unknown))
         return answer
+
+    async def _put(self, posted: Posted, now_ms: int) -> Receipt:
+        """Keep the event, and if its sender named a key, only once."""
+        stored = _stored(posted, now_ms)
+        if posted.key is None:
+            await self.committer.put(stored)
+            return Receipt.ACCEPTED
+        once = Once(scope_of(posted.sender.source), posted.key, posted.event.body)
+        (receipt,) = await self.committer.put_items([Item(stored, once)])
+        return receipt
 
     def _refuse(self, refused: Refused) -> web.Response:
         self.watch.refused.update(refused.errors.keys())  # a mapping's values would be added, not counted
@@ -181,6 +203,11 @@ def _stored(posted: Posted, now_ms: int) -> list[StoredEvent]:
         for site, body in bodies_by_site(event)
         if site in posted.admitted.sites
     ]
+
+
+def _told(fault: Fault) -> Refused:
+    """A 400 for a fault in what Plausible does not know: in our words, whatever the validation."""
+    return refuse((fault,), Validation.STRICT)
 
 
 def _json(status: int, value: object) -> web.Response:

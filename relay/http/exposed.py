@@ -76,6 +76,11 @@ class RelayCollector(Collector):
         repeated = CounterMetricFamily("relay_repeated", "Events that are known to have been sent twice.")
         repeated.add_metric([], seen.counters.get("repeated", 0))
         yield repeated
+        duplicates = CounterMetricFamily(
+            "relay_duplicates", "Events that a sender repeated with their Idempotency-Key; not accepted again."
+        )
+        duplicates.add_metric([], seen.counters.get("duplicates", 0))
+        yield duplicates
         yield _gauge("relay_pending", "Accepted events without an outcome.", seen.pending)
         yield _gauge("relay_failing", "Pending events that failed at least once.", seen.failing)
         yield _gauge("relay_dead_letters", "Dead letters that are kept.", seen.letters)
@@ -131,7 +136,8 @@ class Exposed:
         redis = self.watch.redis
         with contextlib.suppress(*AWAY, RedisError):
             async with asyncio.timeout(LOOK_TIMEOUT_S):
-                found = await summed(redis, await first_hour(redis, DAY_S), lambda place: place[1])
+                since_hour = await first_hour(redis, DAY_S)
+                found = await summed(redis, self.watch.partitions, since_hour, lambda place: place[1])
             return {site: found.get(site, NOTHING) for site in sites}
         return {}
 

@@ -47,6 +47,15 @@ class StoredEvent:
         return str(self.accepted_ms // 3_600_000), site
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """An event as it is written: where to, where it is counted beside the ledger, and its stored form."""
+
+    partition: int
+    tally: tuple[str, str]
+    form: bytes
+
+
 def partition_of(event: StoredEvent, partitions: int) -> int:
     """The partition of the event's visitor, so that one worker sends all of a visitor's events."""
     return crc32(b"\n".join((event.user_agent or b"", event.ip.encode(), event.site.encode()))) % partitions
