@@ -43,7 +43,7 @@ class Keeper:
         """The event, the reason why the line is left out (LeftOut or `rule:<name>`), or why it is refused."""
         hit = self.parse(line)
         if not isinstance(hit, Hit):
-            return LeftOut.HEADER if hit is Unread.HEADER else _MALFORMED
+            return LeftOut.NO_REQUEST if hit is Unread.NO_REQUEST else _MALFORMED
         if hit.body is not None:
             return kept_of(hit, self.place.site)
         made, _ = self.rules.decide(hit)

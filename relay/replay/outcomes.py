@@ -9,7 +9,7 @@ from enum import StrEnum
 class LeftOut(StrEnum):
     """Nothing is wrong with the line; it is none that counts. A rule of the user's own says `rule:<its name>`."""
 
-    HEADER = "header"  # a header, a comment, a blank line
+    NO_REQUEST = "no_request"  # a header, a comment, a blank line
     METHOD = "method"  # no GET or HEAD
     STATUS = "status"  # neither 2xx nor 304
     STATIC = "static"  # a file that belongs to a page, or a download

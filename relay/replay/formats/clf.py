@@ -1,4 +1,4 @@
-"""Apache's and nginx's common and combined log formats, with the virtual host before the line or after it.
+"""Apache's and nginx's common and combined log formats, with the virtual host before the line or after it; Traefik's.
 
 One expression a format, on bytes; possessive, so that no line however hostile takes more than one pass.
 What comes after the User-Agent is looked at only for a host name: nginx's own `main` puts X-Forwarded-For there.
@@ -9,28 +9,29 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from relay.replay.formats.parsing import Format, Unread, clf_ms, given, request_of, text_of, unescaped
+from relay.replay.formats.parsing import Format, Unread, clf_ms, given, request_of, text_of, unescaped, unread
 from relay.replay.hit import Hit
 
 QUOTED: Final = rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
-_REST: Final = rb"(\S++) \S++ [^\[]*?\[([^\]]++)\] " + QUOTED + rb" (\d{3}|-) [\d-]++"
+_REST: Final = rb" \S++ \S[^\[]*? ?\[([^\]]++)\] " + QUOTED + rb" (\d{3}|-) [\d-]++"
 _AGENT: Final = rb" " + QUOTED + rb" " + QUOTED
 _HOST = re.compile(rb'(?<!\S)"?((?=[^\s":]*[A-Za-z])[A-Za-z0-9.-]+\.[A-Za-z0-9-]+|localhost)(?::\d+)?"?(?!\S)')
 
-_COMMON = re.compile(_REST)
-_COMBINED = re.compile(_REST + _AGENT)
-_VHOST = re.compile(rb"(\S+?)(?::\d+)? " + _REST + _AGENT)
+_COMMON = re.compile(rb"(\S++)" + _REST)
+_COMBINED = re.compile(rb"(\S++)" + _REST + _AGENT)
+_TRAEFIK = re.compile(rb"(\S++)" + _REST + _AGENT + rb' \d++ "[^"]*+" "[^"]*+" \d++ms')
+_VHOST = re.compile(rb"(\S+?)(?::\d+)? ([0-9A-Fa-f.:]++)" + _REST + _AGENT)
 
 
 def _common(line: bytes) -> Hit | Unread:
     found = _COMMON.fullmatch(line)
-    return _unread(line) if found is None else _hit(b"", found[1], found[2], found[3], found[4], b"", b"")
+    return unread(line) if found is None else _hit(b"", found[1], found[2], found[3], found[4], b"", b"")
 
 
 def _combined(line: bytes) -> Hit | Unread:
     found = _COMBINED.match(line)
     if found is None:
-        return _unread(line)
+        return unread(line)
     end = found.end()
     host = _HOST.search(line, end) if end < len(line) else None
     return _hit(b"" if host is None else host[1], *found.groups())
@@ -38,11 +39,12 @@ def _combined(line: bytes) -> Hit | Unread:
 
 def _vhost(line: bytes) -> Hit | Unread:
     found = _VHOST.match(line)
-    return _unread(line) if found is None else _hit(*found.groups())
+    return unread(line) if found is None else _hit(*found.groups())
 
 
-def _unread(line: bytes) -> Unread:
-    return Unread.MALFORMED if line.strip() else Unread.HEADER
+def _traefik(line: bytes) -> Hit | Unread:
+    found = _TRAEFIK.fullmatch(line)
+    return unread(line) if found is None else _hit(b"", found[1], found[2], found[3], found[4], found[5], found[6])
 
 
 def _hit(  # noqa: PLR0913, PLR0917 - the groups of the expressions, in their order
@@ -73,3 +75,4 @@ COMBINED: Final = Format(
     lambda: _combined,
 )
 VHOST_COMBINED: Final = Format("vhost_combined", "example.com:443 and then as combined", lambda: _vhost)
+TRAEFIK: Final = Format("traefik", "combined, then count, router, server and duration", lambda: _traefik)

@@ -21,7 +21,9 @@ from relay.replay.hit import Hit
 class Unread(StrEnum):
     """Why a line is no hit."""
 
-    HEADER = "header"  # a header, a comment or a blank line: nothing is missing
+    NO_REQUEST = (
+        "no_request"  # a header, a comment, a blank line, something else that a server tells: nothing is missing
+    )
     MALFORMED = "malformed"  # no line of this format
 
 
@@ -48,6 +50,8 @@ class Format:
 
 _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _CONTROL: Final = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b"\b", b"v": b"\v", b"f": b"\f"}
+_IN_URL = re.compile(rb"[\x21-\x7e]*+")
+_NOT_IN_URL = re.compile(rb"[^\x21-\x7e]+")
 _MONTHS: Final = {
     name: number
     for number, name in enumerate(
@@ -55,8 +59,27 @@ _MONTHS: Final = {
     )
 }
 _CLF_TIME = re.compile(rb"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d)(?:\.(\d+))? ([+-])(\d\d)(\d\d)")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_SECONDS_UNTIL: Final = 100_000_000_000  # seconds of the year 5138, milliseconds of 1973
+_LATEST_MS: Final = 10_000_000_000_000
 NO_TIME: Final = 0
 """The time of a line that says none, or none that can be read."""
+
+
+def unread(line: bytes) -> Unread:
+    """What a line is that does not fit: a blank one is no fault."""
+    return Unread.MALFORMED if line.strip() else Unread.NO_REQUEST
+
+
+def time_ms(value: object) -> int:
+    """Unix milliseconds of a time as JSON and CSV have it: RFC 3339, or a number of seconds or milliseconds."""
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value):
+            return iso_ms(value)
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _LATEST_MS:
+        return NO_TIME
+    return int(value if value > _SECONDS_UNTIL else value * 1_000)
 
 
 def unescaped(text: bytes) -> bytes:
@@ -103,9 +126,15 @@ def iso_ms(text: str) -> int:
 
 
 def request_of(line: bytes) -> tuple[str, str]:
-    """Method and target of a request line; ("", "") for what is none, such as the bytes of a TLS handshake."""
+    """Method and target of a request line; ("", "") for what is none, such as the bytes of a TLS handshake.
+
+    Bytes that cannot stand in a URL are percent-encoded, so that those that are no UTF-8 stay what they are.
+    """
     method, space, rest = line.partition(b" ")
     if not space or not method.isalpha():
         return "", ""
     target, http, _ = rest.rpartition(b" HTTP/")
-    return method.decode("ascii"), text_of(target if http else rest)
+    target = target if http else rest
+    if not _IN_URL.fullmatch(target):
+        target = _NOT_IN_URL.sub(lambda found: b"".join(b"%%%02X" % byte for byte in found[0]), target)
+    return method.decode("ascii"), target.decode("ascii")
