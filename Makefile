@@ -67,8 +67,8 @@ load: $(LOAD) ## Measure the relay beside its peers, the short form (about 5 min
 	$(BIN)/python -m load.bench deliver
 
 lock: ## Resolve the dependencies anew (needs uv)
-	uv pip compile pyproject.toml --extra embedded --generate-hashes --universal --python-version 3.11 --quiet -o requirements.lock
-	uv pip compile pyproject.toml --extra embedded --group dev --generate-hashes --universal --python-version 3.11 --quiet -o requirements-dev.lock
+	uv pip compile pyproject.toml --extra embedded --extra import --generate-hashes --universal --python-version 3.11 --quiet -o requirements.lock
+	uv pip compile pyproject.toml --extra embedded --extra import --group dev --generate-hashes --universal --python-version 3.11 --quiet -o requirements-dev.lock
 	uv pip compile clients/requirements.in --generate-hashes --universal --python-version 3.11 --quiet -o clients/requirements.lock
 	uv pip compile load/requirements.txt pyproject.toml --extra embedded -c requirements.lock --generate-hashes --universal --python-version 3.11 --quiet -o load/requirements.lock
 
