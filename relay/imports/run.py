@@ -1,0 +1,115 @@
+"""One import, from the first event to the summary: what is written, and what of the log it cannot say."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, tzinfo
+from pathlib import Path
+
+from relay.imports.agents import describer
+from relay.imports.calendar import Calendar, written
+from relay.imports.counting import LEFT_OUT, Closed, Counting, Untold
+from relay.imports.folder import Folder
+from relay.imports.identity import Identity, root_finder
+from relay.replay.page import Kept
+
+CANNOT = (
+    "the import has days, no hours; no time on a page and no scroll depth; no revenue; of all props only `url` and "
+    "`path` of Plausible's own events; no funnels; filters by one column at a time"
+)
+"""What Plausible's import has no column for."""
+
+_WORDS = {
+    Untold.BOT: "bots, which Plausible would drop",
+    Untold.ENGAGEMENT: "engagements, for which the import has no columns",
+    Untold.FUTURE: "lines from the future; the clock that wrote them was wrong",
+    Untold.OUT_OF_ORDER: "lines more than ten minutes out of order; sort the log, or import it by itself",
+    Untold.PROPS: "events that lose their props",
+    Untold.REVENUE: "events that lose their revenue",
+}
+
+
+@dataclass(slots=True)
+class Site:
+    """What was written of one site; days as YYYY-MM-DD, the sums over its days."""
+
+    first_day: str = ""
+    last_day: str = ""
+    visits: int = 0
+    pageviews: int = 0
+    events: int = 0
+
+    def add(self, closed: Closed) -> None:
+        """One more day."""
+        day, total = written(closed.day), closed.numbers.total()
+        self.first_day = min(self.first_day or day, day)
+        self.last_day = max(self.last_day, day)
+        self.visits += total.visits
+        self.pageviews += total.pageviews
+        self.events += closed.numbers.events()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What an import became. `left_out` and `lost` count events by reason, those that are not 0."""
+
+    sites: dict[str, Site]
+    left_out: dict[str, int]
+    lost: dict[str, int]
+    cannot: str = CANNOT
+    files: list[Path] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, object]:
+        """For `import.json` and `--json`."""
+        return {
+            "sites": {site: asdict(said) for site, said in sorted(self.sites.items())},
+            "left_out": self.left_out,
+            "lost": self.lost,
+            "cannot": self.cannot,
+        }
+
+    def lines(self) -> list[str]:
+        """For people."""
+        if not self.sites:
+            return ["nothing to import: no event became a visit", *_counted(self.left_out)]
+        sites = [
+            f"{site}: {said.first_day} to {said.last_day}, {said.visits:,} visits, {said.pageviews:,} pageviews, "
+            f"{said.events:,} custom events"
+            for site, said in sorted(self.sites.items())
+        ]
+        return [*sites, *_counted(self.left_out), *_counted(self.lost), f"not in it: {self.cannot}"]
+
+
+class Import:
+    """Takes events and writes the import. Raises `Missing` without its libraries; `now_s` is Unix time."""
+
+    def __init__(self, folder: Folder, now_s: float, zone: tzinfo = UTC) -> None:
+        self._folder = folder
+        self._sites: dict[str, Site] = {}
+        self._counting = Counting(Identity(os.urandom, root_finder()), describer(), Calendar(zone), now_s)
+
+    def take(self, kept: Kept) -> None:
+        """One event of the log."""
+        for closed in self._counting.take(kept):
+            self._write(closed)
+
+    def finish(self) -> Summary:
+        """The log is at its end: write what is left and put the files in their places."""
+        for closed in self._counting.finish():
+            self._write(closed)
+        untold = {reason: count for reason, count in self._counting.untold.items() if count}
+        left_out = {str(reason): count for reason, count in untold.items() if reason in LEFT_OUT}
+        lost = {str(reason): count for reason, count in untold.items() if reason not in LEFT_OUT}
+        summary = Summary(self._sites, left_out, lost)
+        if self._sites:
+            summary.files.extend(self._folder.publish(summary.as_json()))
+        return summary
+
+    def _write(self, closed: Closed) -> None:
+        self._folder.write(closed)
+        self._sites.setdefault(closed.site, Site()).add(closed)
+
+
+def _counted(counts: dict[str, int]) -> list[str]:
+    return [f"{count:,} {_WORDS[Untold(reason)]}" for reason, count in counts.items()]
