@@ -145,12 +145,14 @@ async def _replay(
         asyncio.get_running_loop().add_signal_handler(number, replay.stop.set)
     finished = await _each(replay, logs, asked, telling)
     telling.progress.end()
-    if not finished:
+    if replay.stop.is_set():
         click.echo("stopped before the end: run the same command again, and it goes on where it was", err=True)
     return replay.summary, finished
 
 
 async def _each(replay: Replay, logs: list[Opened], asked: Asked, telling: _Telling) -> bool:
+    """Replay log after log; False if not all were read to their ends."""
+    whole = True
     for opened in logs:
         telling.now = opened
         marks = await replay.marks_of(opened, restart=asked.restart)
@@ -160,11 +162,15 @@ async def _each(replay: Replay, logs: list[Opened], asked: Asked, telling: _Tell
             telling.progress.note(
                 f"{opened.log.name}: goes on at byte {marks.lowest:,}, line {opened.log.number + 1:,}"
             )
-        if not await replay.run(opened, marks):
-            return False
+        try:
+            if not await replay.run(opened, marks):
+                return False
+        except UnreadableLogError as error:
+            telling.progress.note(str(error))
+            whole = False
         telling.progress.done += opened.log.size or 0
         opened.log.close()
-    return True
+    return whole
 
 
 def _opened(asked: Asked, plan: Plan) -> list[Opened]:
