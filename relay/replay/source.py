@@ -72,9 +72,9 @@ class Log:
                 data = data[: MAX_LINE_BYTES + 1]
             self._rest = data
 
-    def back(self, offset: int) -> None:
-        """Read again from there, which must be where a line begins that was given: a log is being followed."""
-        self._rest, self._dropped, self.offset = b"", 0, offset
+    def back(self, offset: int, number: int) -> None:
+        """Read again from there, where a line begins that was given: the log is being written."""
+        self._rest, self._dropped, self.offset, self.number = b"", 0, offset, number
         self.file.seek(offset)
 
     def skip(self, offset: int, heading: bytes | None) -> list[bytes]:

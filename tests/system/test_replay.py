@@ -27,6 +27,12 @@ async def pending(redis: Redis) -> int:
     return sum([await redis.xlen(keys.events(partition)) for partition in range(P)])
 
 
+async def urls(redis: Redis) -> Counter[str]:
+    """How often each URL is in the queue."""
+    entries = [entry for partition in range(P) for entry in await redis.xrange(keys.events(partition))]
+    return Counter(json.loads(unpack(fields[b"e"]).body)["url"] for _, fields in entries)
+
+
 def start(folder: Path, redis_url: str, *more: str) -> subprocess.Popen[bytes]:
     """Begin a replay or go on with it, slowly enough to be killed."""
     environ = {name: text for name, text in os.environ.items() if not name.startswith("RELAY_")}
@@ -63,13 +69,8 @@ async def test_each_line_once_whatever_kills_it(redis: Redis, redis_url: str, tm
     assert process.returncode == 0, said
     summary = json.loads(told)
     assert 0 < summary["queued"] < PAGES + 30
-    bodies = [
-        json.loads(unpack(fields[b"e"]).body)["url"]
-        for partition in range(P)
-        for _, fields in await redis.xrange(keys.events(partition))
-    ]
     expected = [f"https://example.com/{n}" for n in range(PAGES)] + [f"https://example.com/new-{n}" for n in range(30)]
-    assert Counter(bodies) == Counter(expected)
+    assert await urls(redis) == Counter(expected)
 
 
 async def test_a_stop_is_clean(redis: Redis, redis_url: str, tmp_path: Path) -> None:
@@ -86,3 +87,43 @@ async def test_a_stop_is_clean(redis: Redis, redis_url: str, tmp_path: Path) -> 
     assert process.returncode == 1
     assert json.loads(told)["queued"] == await pending(redis) < PAGES
     assert b"run the same command again, and it goes on where it was" in said
+
+
+async def test_a_log_is_followed_through_its_rotation(redis: Redis, redis_url: str, tmp_path: Path) -> None:
+    """Renamed and made anew, copied and truncated, killed and started again meanwhile: no line is lost or doubled."""
+    log = tmp_path / "access.log"
+    log.write_text(clf("/0"))
+    expected: list[str] = []
+
+    async def come(*paths: str) -> None:
+        expected.extend(f"https://example.com{path}" for path in paths)
+
+        async def all_there() -> bool:
+            return await urls(redis) == Counter(expected)
+
+        await until(f"{paths} are queued", all_there)
+
+    with start(tmp_path, redis_url, log.name, "--follow") as process:
+        await come("/0")
+        with log.open("a") as writer:
+            two = clf("/2")
+            writer.write(clf("/1") + two[:40])
+            writer.flush()
+            await come("/1")
+            log.rename(tmp_path / "access.log.1")
+            log.write_text(clf("/3"))
+            writer.write(two[40:])  # a server goes on with the old file for a while
+        await come("/2", "/3")
+        with log.open("a") as writer:
+            writer.write("".join(clf(f"/4-{n}") for n in range(60)))
+        await come(*(f"/4-{n}" for n in range(60)))
+        process.send_signal(signal.SIGKILL)
+    with log.open("a") as writer:
+        writer.write(clf("/5"))
+    (tmp_path / "access.log.2").write_bytes(log.read_bytes())
+    log.write_text(clf("/6", at_s=time.time() - 5))
+    with start(tmp_path, redis_url, log.name, "--follow") as process:
+        await come("/5", "/6")
+        process.send_signal(signal.SIGINT)
+        told, said = process.communicate(timeout=60)
+    assert (process.returncode, json.loads(told)["queued"]) == (0, 2), said
