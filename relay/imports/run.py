@@ -15,10 +15,10 @@ from relay.imports.identity import Identity, root_finder
 from relay.replay.page import Kept
 
 CANNOT = (
-    "the import has days, no hours; no time on a page and no scroll depth; no revenue; of all props only `url` and "
-    "`path` of Plausible's own events; no funnels; filters by one column at a time"
+    "hours, only days; countries, which no log tells; time on page and scroll depth; revenue; props, but for `url` and "
+    "`path` of Plausible's own events; funnels; filters by two columns at a time"
 )
-"""What Plausible's import has no column for."""
+"""What Plausible's import has no column for, or a log no word."""
 
 _WORDS = {
     Untold.BOT: "bots, which Plausible would drop",
@@ -59,6 +59,11 @@ class Summary:
     lost: dict[str, int]
     cannot: str = CANNOT
     files: list[Path] = field(default_factory=list)
+
+    @property
+    def wrong(self) -> bool:
+        """Whether events are missing that belong into the import."""
+        return bool({Untold.FUTURE, Untold.OUT_OF_ORDER} & self.left_out.keys())
 
     def as_json(self) -> dict[str, object]:
         """For `import.json` and `--json`."""
