@@ -58,6 +58,8 @@ class Marks:
     redis: Redis
     log: str
     at: list[int]
+    is_new: bool = False
+    """Whether nothing was known of the log when the replay began."""
 
     @property
     def lowest(self) -> int:

@@ -9,6 +9,7 @@ from relay.queue.stored import StoredEvent
 from relay.replay.admitting import Admission
 from relay.replay.keeping import Keeper
 from relay.replay.outcomes import LeftOut, Reason, Refusal
+from relay.replay.page import Kept
 
 MAX_LINE_BYTES = 1_048_576  # a body may have a million bytes
 
@@ -37,13 +38,15 @@ class Refused:
 
 @dataclass(slots=True)
 class Batch:
-    """What became of some lines. `end` is the offset of what comes after them; `events` have their line's offset."""
+    """What became of some lines. `end` is the offset of what comes after them; `events` have their line's offset.
+
+    `kept`: the lines that became events, as they were read.
+    """
 
     end: int
     lines: int = 0
-    counted: int = 0
-    """Lines that became events."""
     events: list[tuple[int, StoredEvent]] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     refused: list[Refused] = field(default_factory=list)
 
@@ -62,7 +65,7 @@ def judge(lines: Lines, keeper: Keeper, admission: Admission, now_ms: int) -> Ba
             if isinstance(admitted, Refusal):
                 batch.refused.append(Refused(lines.number + batch.lines + 1, admitted))
             else:
-                batch.counted += 1
+                batch.kept.append(outcome)  # type: ignore[arg-type]
                 events.extend((at, event) for event in admitted)
         batch.lines += 1
         at += len(line) + 1 + extra

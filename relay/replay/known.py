@@ -69,7 +69,7 @@ async def find(redis: Redis, partitions: int, log: Log) -> Marks | None:
 def new(redis: Redis, partitions: int, log: Log) -> Marks:
     """Marks at the beginning of a log that is not known yet; `keep` makes it known."""
     name = hashlib.sha256(log.head + repr((_file(log), time.time_ns())).encode()).hexdigest()[:20]
-    return Marks(redis, name, [0] * partitions)
+    return Marks(redis, name, [0] * partitions, is_new=True)
 
 
 async def keep(marks: Marks, log: Log) -> None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from redis.asyncio import Redis
+
+from relay.queue import keys
 from relay.queue.stored import StoredEvent
 
 MAX_PENDING: Final = 2_000
@@ -27,8 +31,8 @@ LOOK_S: Final = 0.05  # between two looks at a queue that is full enough
 class Pacer:
     """Says how many events may go now, and when. None: no limit of that kind."""
 
-    look: Callable[[], Awaitable[int]]
-    """Asks how many events are pending."""
+    redis: Redis
+    partitions: int
     max_pending: int = MAX_PENDING
     rate_per_s: float | None = None
     site_rate_per_s: float | None = None
@@ -36,14 +40,15 @@ class Pacer:
     """Events a second of a site, before `site_rate_per_s`."""
     on_wait: Callable[[int], None] = lambda _: None
     """Told the number of pending events while the queue is found too long."""
-    pending: int = 0
+    pending: int = sys.maxsize
+    """As the last write or look showed; before the first, it is not known."""
     _due_s: float = 0.0
     _site_due_s: dict[str, float] = field(default_factory=dict)
 
     async def room(self, stop: asyncio.Event) -> int:
         """Wait until events may be put, and say how many at most; at least one."""
         while self.pending >= self.max_pending and not stop.is_set():
-            self.pending = await self.look()
+            self.pending = await self._look()
             if self.pending >= self.max_pending:
                 self.on_wait(self.pending)
                 await _sleep(LOOK_S, stop)
@@ -62,6 +67,12 @@ class Pacer:
         for site, count in sites.items():
             if rate := self.site_rates.get(site, self.site_rate_per_s):
                 self._site_due_s[site] = max(self._site_due_s.get(site, 0.0), now_s - STEP_S) + count / rate
+
+    async def _look(self) -> int:
+        pipe = self.redis.pipeline(transaction=False)
+        for partition in range(self.partitions):
+            pipe.xlen(keys.events(partition))
+        return sum(await pipe.execute())
 
 
 async def _sleep(for_s: float, stop: asyncio.Event) -> None:

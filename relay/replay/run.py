@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from relay.queue.committing import EVENTS_A_WRITE, UnavailableError
-from relay.queue.connection import AWAY
+from relay.queue.connection import AWAY, describe
 from relay.queue.marked import Marks
 from relay.queue.stored import StoredEvent
 from relay.replay import known
@@ -42,14 +42,12 @@ class Replay:
     on_batch: Callable[[Opened, Batch], None] = lambda _log, _batch: None
     on_away: Callable[[str], None] = lambda _why: None
 
-    async def marks_of(self, opened: Opened, *, must_exist: bool = False, restart: bool = False) -> Marks:
-        """Where the log's replay goes on. Raises LookupError if it has to have begun and has not."""
+    async def marks_of(self, opened: Opened, *, restart: bool = False) -> Marks:
+        """Where the log's replay goes on, or begins. Raises PartitionsChangedError, UnreadableLogError."""
         if restart:
             await known.forget(self.redis, opened.log)
         marks = await known.find(self.redis, self.partitions, opened.log)
         if marks is None:
-            if must_exist:
-                raise LookupError(opened.log.name)
             marks = known.new(self.redis, self.partitions, opened.log)
         opened.go_to(marks.lowest)
         return marks
@@ -99,7 +97,7 @@ class Replay:
             except (*AWAY, RedisError, UnavailableError) as error:
                 if time.monotonic() > deadline_s or self.stop.is_set():
                     raise
-                self.on_away(str(error))
+                self.on_away(str(error) if isinstance(error, UnavailableError) else describe(error))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.stop.wait(), AGAIN_S)
             else:

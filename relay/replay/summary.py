@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from relay.replay.batch import Batch
+from relay.replay.page import PAGEVIEW
+
+MOST_PAGES: Final = 50_000
+OTHER_PAGES: Final = "(others)"
 
 
 @dataclass(slots=True)
@@ -33,6 +37,13 @@ class Summary:
         self.left_out.update(batch.left_out)
         self.refused.update(str(one.refusal.reason) for one in batch.refused)
 
+    def count_pages(self, batch: Batch) -> None:
+        """Count where the events are from. Pages beyond so many are counted as one, as a log may have any number."""
+        for kept in batch.kept:
+            self.sites[kept.site] += 1
+            page = f"{kept.site} {_path(kept.url)}" if kept.name == PAGEVIEW else f"{kept.site} {kept.name}"
+            self.pages[page if page in self.pages or len(self.pages) < MOST_PAGES else OTHER_PAGES] += 1
+
     def told(self) -> dict[str, Any]:
         """The summary as `--json` prints it."""
         return {
@@ -44,3 +55,9 @@ class Summary:
             "refused": self.refused.total(),
             "refused_because": dict(sorted(self.refused.items())),
         }
+
+
+def _path(url: str) -> str:
+    """The path of a page's URL, without query and fragment."""
+    path = url.partition("?")[0].partition("#")[0].partition("://")[2]
+    return "/" + path.partition("/")[2]

@@ -33,6 +33,7 @@ def test_logs_become_an_import(tmp_path: Path) -> None:
     assert "example.com: 2026-01-12 to 2026-01-12, 3 visits, 4 pageviews, 0 custom events" in run.stdout
     assert "not in it: hours" in run.stdout
     assert "10 files in out" in run.stdout
+    assert "           1 left out: static" in run.stdout
     assert rows(tmp_path / "out", "imported_visitors") == ['"2026-01-12",2,4,2,3,60']
     assert rows(tmp_path / "out", "imported_exit_pages") == [
         '"2026-01-12","/a",1,0,1,1,1',
@@ -82,10 +83,10 @@ def test_several_sites_of_one_log(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("--to-csv", "full"), "full holds other files, such as mine.txt; name an empty or a new folder"),
-        (("--to-csv", "out", "--rate", "5", "--resume"), "--rate, --resume is for the queue"),
+        (("--to-csv", "out", "--rate", "5", "--resume"), "--rate, --resume: not together with --to-csv"),
         (("--to-csv", "out", "--time-zone", "Mars"), "'Mars' is no time zone; name one such as Europe/Berlin"),
         (("--to-csv", "earlier"), "earlier holds an earlier import; with --overwrite it is replaced"),
-        (("--overwrite",), "--overwrite means nothing without --to-csv"),
+        (("--overwrite",), "--overwrite: that is for --to-csv"),
     ],
 )
 def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:

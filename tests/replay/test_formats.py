@@ -41,7 +41,7 @@ def outcome(path: Path) -> dict[str, Any]:
         batch = judge(lines, opened.keeper, opened.admission, NOW_MS)
         left_out.update(batch.left_out)
         refused += [[one.number, one.refusal.reason] for one in batch.refused]
-        assert batch.lines == batch.counted + batch.left_out.total() + len(batch.refused)
+        assert batch.lines == len(batch.kept) + batch.left_out.total() + len(batch.refused)
         for _, event in batch.events:
             body = json.loads(event.body)
             agent = None if event.user_agent is None else event.user_agent.decode("utf-8", "backslashreplace")

@@ -1,0 +1,14 @@
+"""How fast the relay is, beside what people would use instead and beside what the machine can do at all.
+
+processes  pinned to a core, their CPU time read from the kernel
+events     what is sent, built beforehand
+board      numbers in a shared file
+sink       the fast server in Plausible's place
+wrk        a sender for throughput
+stage      a folder, a sink, an end to everything
+relay      the relay under measurement
+rounds     A B A B …, medians, ranges, ratios
+accept     rows about the door
+deliver    rows about the worker
+table      results as lines
+"""
