@@ -39,6 +39,9 @@ SHOWN_PAGES = 20
     show_default=True,
     help="Wait while that many events are pending, so that live ones go first.",
 )
+@click.option(
+    "--follow", is_flag=True, help="Go on with what is written to the logs, through rotations, until stopped."
+)
 @click.option("--resume", is_flag=True, help="Go on with logs whose replay has begun, and only with such.")
 @click.option("--restart", is_flag=True, help="Forget that the logs were replayed, and queue them again.")
 @click.option("--dry-run", is_flag=True, help="Queue nothing; say what would be: sites, pages, what is left out.")
@@ -58,6 +61,10 @@ def replay(settings: Settings, *, as_json: bool, line: int | None, **options: An
     asked = Asked(**options)
     if asked.resume and asked.restart:
         raise click.UsageError("--resume and --restart exclude each other")
+    if asked.follow and "-" in asked.files:
+        raise click.UsageError("--follow is for files: standard input is read as it comes anyway")
+    if asked.follow and (asked.resume or asked.restart or asked.dry_run):
+        raise click.UsageError("--follow goes on by itself: leave --resume, --restart and --dry-run out")
     if line is not None:
         told = explain(settings, asked, line)
         click.echo(json.dumps(told, indent=2, ensure_ascii=False) if as_json else "\n".join(_pairs(told)))

@@ -26,6 +26,7 @@ from relay.rules.item import Item, read_item
 from relay.rules.source import Denied, no_visitor
 from relay.rules.text import shown
 from relay.rules.visitor import Visitor, is_in
+from relay.rules.warnings import of_visitor
 
 NDJSON: Final = frozenset(f"application/{name}" for name in ("x-ndjson", "ndjson", "jsonl", "x-jsonlines"))
 AT_ONCE: Final = 50  # items are read in one go, a few milliseconds; then other requests have their turn
@@ -122,7 +123,7 @@ class Batches:
 
     def _kept(self, raw: bytes, item: Item, admitted: Admitted, sender: Sender) -> Kept | Verdict:
         """The item for the sites that stay; in `plausible` validation there may be none, or others."""
-        warnings = item.warnings
+        warnings = item.warnings + item.event.warnings + of_visitor(sender.visitor)
         if admitted.unknown:
             self.intake.watch.refused["unknown_site"] += len(admitted.unknown)
             told = f"{', '.join(map(shown, admitted.unknown[:3]))} is not a site of this relay"

@@ -18,6 +18,7 @@ import hiredis
 from relay.queue import keys
 from relay.queue.stored import Packed, StoredEvent
 
+EVENTS_A_CALL: Final = 250  # as long as some 1,000 without a key: workers get their turn in between
 DIGEST_BYTES: Final = 16  # of a SHA-256: with a thousand million records two are alike by chance once in 10^20
 
 
@@ -126,6 +127,19 @@ return {receipts, lengths}
 def partitions_in(items: Sequence[PackedItem]) -> list[int]:
     """The partitions of the items, each once, in the order of the script's lengths."""
     return list(dict.fromkeys(event.partition for item in items for event in item.events))
+
+
+def calls(items: Sequence[PackedItem]) -> list[Sequence[PackedItem]]:
+    """The items of one script call after the other; none is torn apart."""
+    groups: list[list[PackedItem]] = []
+    room = 0
+    for item in items:
+        room -= len(item.events)
+        if room < 0:
+            groups.append([])
+            room = EVENTS_A_CALL - len(item.events)
+        groups[-1].append(item)
+    return list(groups)
 
 
 def command(sha: bytes, items: Sequence[PackedItem], keep_ms: int) -> bytes:

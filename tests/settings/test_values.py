@@ -96,6 +96,8 @@ def test_read(name: str, given: str, read: str | None) -> None:
         ("address_rate", "0", "a number above 0"),
         ("address_rate", "inf", "a number above 0"),
         ("address_burst", "0", "from 1 to 1000000"),
+        ("idempotency_keep_s", "0.5", "from 1 to 604800"),
+        ("idempotency_keep_s", "604801", "from 1 to 604800"),
         ("address_burst", "5", "means nothing without address_rate"),
         ("partitions", "0", "from 1 to 1024"),
         ("partitions", "1025", "from 1 to 1024"),
