@@ -7,6 +7,8 @@ the connection broke, for then it may have been counted. It never retries and kn
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, cast
 
 import httptools
@@ -17,44 +19,55 @@ IDLE_S: Final = 4.0  # shorter than the 5 s after which Node's servers, the shor
 HEAD_LIMIT: Final = 65_536  # of an answer, with its interim ones; servers and proxies send some hundred bytes
 TEXT_LIMIT: Final = 4_096  # more of an answer's body than this is nobody's interest
 
+OnAnswer = Callable[[Reply | NoAnswer | None], None]
+
 
 class Connection(asyncio.Protocol):
-    """One connection to Plausible, with at most one request on it."""
+    """One connection to Plausible. `on_end` is told of each request's end, just before who waits for the answer is."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_end: Callable[[Connection], None]) -> None:
         self.transport: asyncio.Transport | None = None
-        self.answer: asyncio.Future[Reply | NoAnswer] | None = None
         self.reusable = False
         self.idle_s = IDLE_S
-        self.retire: asyncio.TimerHandle | None = None
+        self.due_s = 0.0
+        """When to give up the request or, without one, to retire; the client's to keep, in its loop's time."""
+        self._on_end = on_end
+        self._on_answer: OnAnswer | None = None
+        self._parser = httptools.HttpResponseParser(self)
         self._written_whole = True
         self._begin()
 
     def _begin(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
+        self._answer: Reply | NoAnswer | None = None
         self._dropped = 0
         self._retry_after: str | None = None
         self._text = b""
         self._headers_done = False
         self._before_body = 0
 
-    def request(self, data: bytes) -> asyncio.Future[Reply | NoAnswer]:
-        """Write a request; the future's result is the answer, or why there is none."""
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return self._on_answer is not None
+
+    def request(self, data: bytes, on_answer: OnAnswer) -> None:
+        """Write a request; `on_answer` is called later, once, with the answer or why there is none."""
         assert self.transport is not None  # noqa: S101 - connection_made comes before any request
         self._begin()
         self.reusable = False
-        self.answer = asyncio.get_running_loop().create_future()
+        self._on_answer = on_answer
         self.transport.write(data)
-        return self.answer
 
     def give_up(self, detail: str) -> None:
         """End the request without an answer and the connection with it; an answer whose head came stands."""
-        if self._headers_done and self._parser.get_status_code() >= 200:  # noqa: PLR2004 - final, RFC 9110 15.2
-            self._end(self._reply())
-        else:
-            trouble = Trouble.UNANSWERED if self._written_whole else Trouble.BROKEN
-            self._end(NoAnswer(trouble, detail))
+        if self._answer is None:
+            if self._headers_done and self._parser.get_status_code() >= 200:  # noqa: PLR2004 - final, RFC 9110 15.2
+                self._answer = self._reply()
+            else:
+                trouble = Trouble.UNANSWERED if self._written_whole else Trouble.BROKEN
+                self._answer = NoAnswer(trouble, detail)
         self.close()
+        self._end(self._answer)
 
     def close(self) -> None:
         """Drop the connection at once."""
@@ -77,7 +90,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Asyncio: feed the parser; what is no HTTP ends the connection."""
-        if self.answer is None or self.answer.done():
+        if self._on_answer is None:
             self.close()  # nobody asked
             return
         try:
@@ -87,7 +100,10 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self.give_up(f"the answer is not HTTP: {error}")
         else:
-            self._limit_head(len(data))
+            if self._answer is None:
+                self._limit_head(len(data))
+            else:
+                self._end(self._answer)
 
     def _limit_head(self, more: int) -> None:
         """Give up an answer whose head does not end; its body may be long, as it is not kept."""
@@ -99,12 +115,12 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio: the other side closed or reset it."""
         self.reusable = False
-        if self.answer is not None and not self.answer.done():
+        if self._on_answer is not None:
             self.give_up("connection reset" if exc else "connection closed without an answer")
 
     def on_message_begin(self) -> None:
         """Httptools: a new message, perhaps after an interim one (1xx); a second answer is one too many."""
-        if self.answer is not None and self.answer.done():
+        if self._answer is not None:
             self.reusable = False
         self._headers_done = False
         self._text = b""
@@ -132,17 +148,24 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Httptools: the answer is whole, unless it was an interim one."""
-        if self._parser.get_status_code() >= 200 and self.answer is not None and not self.answer.done():  # noqa: PLR2004 - RFC 9110 15.2
+        if self._answer is None and self._parser.get_status_code() >= 200:  # noqa: PLR2004 - RFC 9110 15.2
             self.reusable = self._parser.should_keep_alive()
-            self._end(self._reply())
+            self._answer = self._reply()
 
     def _reply(self) -> Reply:
-        text = self._text.decode("utf-8", "replace")
-        return Reply(self._parser.get_status_code(), self._dropped, self._retry_after, text)
+        return _reply_of(self._parser.get_status_code(), self._dropped, self._retry_after, self._text)
 
     def _end(self, answer: Reply | NoAnswer) -> None:
-        if self.answer is not None and not self.answer.done():
-            self.answer.set_result(answer)
+        on_answer, self._on_answer = self._on_answer, None
+        if on_answer is not None:
+            self._on_end(self)
+            on_answer(answer)
+
+
+@lru_cache(maxsize=64)
+def _reply_of(status: int, dropped: int, retry_after: str | None, text: bytes) -> Reply:
+    """The answer as a value; nearly all are the same one."""
+    return Reply(status, dropped, retry_after, text.decode("utf-8", "replace"))
 
 
 def _kept_for_s(keep_alive: bytes) -> float:

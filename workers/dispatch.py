@@ -7,10 +7,12 @@ yet settled together stay below `concurrency`: that is the most that a killed wo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import assert_never
 
 from relay.queue.claiming import Note, Outcome
@@ -30,6 +32,7 @@ from relay.rules.judge import (
     Trouble,
     TryAgain,
     Verdict,
+    is_delivered,
     judge,
     too_late,
 )
@@ -42,7 +45,7 @@ from workers.upstream import Fell, Upstream
 
 log = logging.getLogger(__name__)
 
-
+DELIVERED = Delivered()
 SITES_KNOWN = 100_000  # of which it is remembered that Plausible took an event; beyond that causes are told less well
 
 
@@ -66,7 +69,7 @@ class Dispatcher:
     settler: Settler
     policy: DeliveryPolicy
     turns: Turns = field(init=False)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _one_ended: asyncio.Event = field(default_factory=asyncio.Event)
     _sites_seen: set[str] = field(default_factory=set)
     _passed_ms: int = 0
     """When the last definite answer came, Unix ms."""
@@ -85,22 +88,22 @@ class Dispatcher:
         return self.in_flight + self.settler.pressing < self.policy.concurrency
 
     def _start(self, lane: Lane, site: Site, now_s: float) -> None:
-        entry = lane.turn(self._others(lane, site, lane.entries[0]))
-        late = too_late(time.time() - entry.event.accepted_ms / 1_000, self.policy.max_age_s)
+        entry = lane.entries[0]
+        if entry.crashes:
+            entry = lane.turn(self._others(lane, site, entry))
         lane.partition.unfinished += 1
-        if late is not None:
-            self._end(lane, entry, late)
-            return
+        if self.policy.max_age_s is not None:
+            late = too_late(time.time() - entry.event.began_ms / 1_000, self.policy.max_age_s)
+            if late is not None:
+                self._end(lane, entry, late)
+                return
         self.upstream.began(site, entry, now_s)
-        task = asyncio.get_running_loop().create_task(self._deliver(lane, site, entry))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        outbound = Outbound(entry.event.user_agent, entry.event.ip, entry.event.body)
+        self.client.send(outbound, partial(self._answered, lane, site, entry), lane.partition.may_write)
 
-    async def _deliver(self, lane: Lane, site: Site, entry: Entry) -> None:
-        """Send the event and see what came of it. A fault of ours with one event must hold up no other."""
+    def _answered(self, lane: Lane, site: Site, entry: Entry, answer: Reply | NoAnswer | None) -> None:
+        """See what came of the event. A fault of ours with one event must hold up no other."""
         try:
-            outbound = Outbound(entry.event.user_agent, entry.event.ip, entry.event.body)
-            answer = await self.client.post(outbound, lane.partition.may_write)
             verdict = None if answer is None else self._verdict(lane, site, entry, answer)
         except Exception as error:
             log.exception("delivery failed inside the relay")
@@ -113,6 +116,7 @@ class Dispatcher:
                 self._again(lane, site, entry, verdict)
             case _:
                 self._end(lane, entry, verdict, sent_for=site)
+        self._one_ended.set()
         self.turns.relist(site)
         self.turns.pump()
 
@@ -122,6 +126,8 @@ class Dispatcher:
         self.turns.offer(lane)
 
     def _verdict(self, lane: Lane, site: Site, entry: Entry, answer: Reply | NoAnswer) -> Verdict:
+        if is_delivered(answer):  # else the likely cause of a drop is looked for, and that costs more than the delivery
+            return DELIVERED
         verdict = judge(answer, self._attempt(lane, site, entry), self.policy.retry)
         if isinstance(answer, Reply) and answer.status == CRASH_STATUS:
             entry.crashes += 1
@@ -224,9 +230,9 @@ class Dispatcher:
         """What this answer says of the upstream's health: a definite one is a good sign, whatever it says."""
         match verdict:
             case Delivered() | Dropped() | Dead(DeadReason.REFUSED_UPSTREAM | DeadReason.TOO_LARGE):
-                self._answered(site)
+                self._taken(site)
             case TryAgain(trouble=Trouble.PASSING_DROP):
-                self._answered(site)
+                self._taken(site)
             case Dead(DeadReason.INTERNAL_ERROR):
                 self.upstream.undecided(site)
             case Dead(_, detail):  # given up without an answer, or after a 5xx
@@ -237,7 +243,7 @@ class Dispatcher:
             case _:
                 assert_never(verdict)
 
-    def _answered(self, site: Site) -> None:
+    def _taken(self, site: Site) -> None:
         self._passed_ms = int(time.time() * 1_000)
         self._failed_since.clear()
         upstream_since_s, site_since_s = self.upstream.answered(site)
@@ -272,6 +278,9 @@ class Dispatcher:
     async def close(self, within_s: float) -> bool:
         """Start nothing more and wait for what is in flight; False if it took too long."""
         self.turns.close()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=within_s)
-        return not self._tasks
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self.in_flight:
+                    self._one_ended.clear()
+                    await self._one_ended.wait()
+        return not self.in_flight

@@ -43,7 +43,6 @@ def summary(result: Result) -> dict[str, Any]:
 def page(result: Result) -> str:
     """The page for docs/."""
     told, plan = summary(result), result.plan
-    ledger = told["ledger"]
     faults = "".join(f"- {fault}\n" for fault in told["faults"])
     return f"""# What the relay survived
 
@@ -60,7 +59,27 @@ and a second worker that reach the queue through a proxy, a server in Plausible'
 numbered events all the time. One trouble after the other, one in five before the last has healed. Whatever ends is
 started again. `make test` runs the same for half a minute.
 
-| | |
+{_account(told)}
+
+## The troubles
+
+*Healed* is the time from a trouble's end until both doors acknowledged again and an event of every visitor, posted
+since, was delivered, where the run waited for that; every visitor posts two or three events a second. More than 10 s
+would be a fault.
+
+| Trouble | Times | Healed, median | Healed, longest | Repeated, in all | Repeated, most |
+|---|---|---|---|---|---|
+{_rows(result)}
+
+## Faults
+
+{faults or "None."}
+"""
+
+
+def _account(told: dict[str, Any]) -> str:
+    ledger = told["ledger"]
+    return f"""| | |
 |---|---|
 | troubles, of these kills by SIGKILL | {told["troubles"]}, {told["kills"]} |
 | events acknowledged with 202 | {told["acknowledged"]:,} |
@@ -77,22 +96,7 @@ started again. `make test` runs the same for half a minute.
 | of those two, arrived all the same | {told["arrived_without_202"]} |
 | the slowest 503, on a machine as busy as this | {told["slowest_refusal_s"]} s |
 | the ledger at the end | accepted {ledger["accepted"]:,} = delivered {ledger["delivered"]:,} \
-+ dropped {ledger["dropped"]} + dead {ledger["dead"]} + pending {ledger["pending"]} |
-
-## The troubles
-
-*Healed* is the time from a trouble's end until both doors acknowledged again and an event of every visitor, posted
-since, was delivered, where the run waited for that; every visitor posts two or three events a second. More than 10 s
-would be a fault.
-
-| Trouble | Times | Healed, median | Healed, longest | Repeated, in all | Repeated, most |
-|---|---|---|---|---|---|
-{_rows(result)}
-
-## Faults
-
-{faults or "None."}
-"""
++ dropped {ledger["dropped"]} + dead {ledger["dead"]} + pending {ledger["pending"]} |"""
 
 
 def _rows(result: Result) -> str:

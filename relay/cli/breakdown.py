@@ -12,14 +12,14 @@ COLUMNS: Final = ("accepted", "delivered", "dropped", "dead", "pending")
 GROUPS: Final = ("site", "hour")
 
 
-async def breakdown(redis: Redis, by: str, since_s: float) -> dict[str, Any]:
+async def breakdown(redis: Redis, partitions: int, by: str, since_s: float) -> dict[str, Any]:
     """What was accepted in the last `since_s` seconds and what became of it: `since`, and `sites` or `hours`.
 
     Sites with most events come first, hours in their order.
     """
     first = await first_hour(redis, since_s)
     group = (lambda place: place[1]) if by == "site" else (lambda place: place[0])
-    sums: Mapping[Any, Tally] = await summed(redis, first, group)
+    sums: Mapping[Any, Tally] = await summed(redis, partitions, first, group)
     if by == "site":
         rows = sorted(sums.items(), key=lambda row: (-row[1].accepted, row[0]))
     else:

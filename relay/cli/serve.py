@@ -19,6 +19,7 @@ from relay.settings import Settings
     "missing_ip",
     "address_rate",
     "address_burst",
+    "idempotency_keep_s",
     "partitions",
     "max_backlog",
     "admin_key",

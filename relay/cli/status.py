@@ -33,7 +33,7 @@ def status(settings: Settings, *, by: str | None, since: float | None, as_json: 
         raise click.UsageError("--since is for --by site or --by hour: the account itself is that of all time")
     since_s = DAY_S if since is None else since
     if by is not None and not as_json:
-        told = operate(settings, lambda data_set: breakdown(data_set.redis, by, since_s))
+        told = operate(settings, lambda data_set: breakdown(data_set.redis, data_set.partitions, by, since_s))
         click.echo("\n".join(table(told, by)))
         return
     told = operate(settings, lambda data_set: _ask(data_set, by, since_s))
@@ -41,7 +41,9 @@ def status(settings: Settings, *, by: str | None, since: float | None, as_json: 
 
 
 async def _ask(data_set: DataSet, by: str | None, since_s: float) -> dict[str, Any]:
-    return await _account(data_set) | ({} if by is None else await breakdown(data_set.redis, by, since_s))
+    return await _account(data_set) | (
+        {} if by is None else await breakdown(data_set.redis, data_set.partitions, by, since_s)
+    )
 
 
 async def _account(data_set: DataSet) -> dict[str, Any]:
@@ -61,6 +63,7 @@ async def _account(data_set: DataSet) -> dict[str, Any]:
         "dead_letters": seen.letters,
         "failing": seen.failing,
         "repeated": seen.counters.get("repeated", 0),
+        "duplicates": seen.counters.get("duplicates", 0),
         "redriven": seen.counters.get("redriven", 0),
         "purged": seen.counters.get("purged", 0),
         "refused": seen.refused,
@@ -102,6 +105,10 @@ def _text(told: dict[str, Any]) -> str:
         lines.append(f"refused    {_reasons(told['refused'])}")
     if told["repeated"]:
         lines.append(f"repeated   {several(told['repeated'], 'event')} sent twice, as far as is known")
+    if told["duplicates"]:
+        lines.append(
+            f"duplicates {several(told['duplicates'], 'event')} that a sender repeated with its key, kept once"
+        )
     lines += _advice(told["dropped"])
     return "\n".join(line.rstrip() for line in lines)
 

@@ -1,6 +1,7 @@
 """Plausible's CORS headers, on every answer of the door, errors too, or a browser's sender can't read them.
 
-They are those of the CORSPlug that Plausible uses (contract section 3): X-Forwarded-For is not allowed.
+They are those of the CORSPlug that Plausible uses (contract section 3): X-Forwarded-For is not allowed. What the relay
+has beyond Plausible is told only to who asks for it, so that to everybody else the answers are Plausible's own.
 """
 
 from __future__ import annotations
@@ -23,11 +24,21 @@ PREFLIGHT: Final = ANY_ANSWER | {
 }
 
 
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotent-Replayed"
+
+
 async def add_cors(_: web.Request, response: web.StreamResponse) -> None:
     """Signal handler of aiohttp's `on_response_prepare`."""
     response.headers.update(ANY_ANSWER)
+    if REPLAYED in response.headers:
+        response.headers["Access-Control-Expose-Headers"] = REPLAYED
 
 
-async def preflight(_: web.Request) -> web.Response:
-    """OPTIONS: 204, as Plausible."""
-    return web.Response(status=204, headers=PREFLIGHT)
+async def preflight(request: web.Request) -> web.Response:
+    """OPTIONS: 204, as Plausible; a page that would send a key may."""
+    answer = web.Response(status=204, headers=PREFLIGHT)
+    asked = request.headers.get("Access-Control-Request-Headers", "").lower().split(",")
+    if IDEMPOTENCY_KEY.lower() in map(str.strip, asked):
+        answer.headers["Access-Control-Allow-Headers"] += f",{IDEMPOTENCY_KEY}"
+    return answer

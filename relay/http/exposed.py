@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from relay.http.operators import Operators
+from relay.http.verdicts import Status
 from relay.http.watch import LOOK_TIMEOUT_S, Watch
 from relay.queue.connection import AWAY
 from relay.queue.tallies import DAY_S, NOTHING, Tally, first_hour, summed
@@ -46,10 +47,20 @@ class RelayCollector(Collector):
         for reason, n in sorted(self.watch.refused.items()):
             refused.add_metric([reason], n)
         yield refused
+        yield from self._batches()
         if self.watch.seen is not None and not self.watch.trouble:
             yield from self._ledger()
             yield from self._delivery()
             yield self._sites()
+
+    def _batches(self) -> Iterator[Metric]:
+        batches = CounterMetricFamily("relay_batches", "Batches that this door answered with verdicts.")
+        batches.add_metric([], self.watch.batches)
+        yield batches
+        items = CounterMetricFamily("relay_batch_items", "Items of these, by what became of them.", labels=["status"])
+        for status, n in _from_zero(Status, self.watch.items).items():
+            items.add_metric([status], n)
+        yield items
 
     def _ledger(self) -> Iterator[Metric]:
         seen = self.watch.seen
@@ -76,6 +87,11 @@ class RelayCollector(Collector):
         repeated = CounterMetricFamily("relay_repeated", "Events that are known to have been sent twice.")
         repeated.add_metric([], seen.counters.get("repeated", 0))
         yield repeated
+        duplicates = CounterMetricFamily(
+            "relay_duplicates", "Events that a sender repeated with their Idempotency-Key; not accepted again."
+        )
+        duplicates.add_metric([], seen.counters.get("duplicates", 0))
+        yield duplicates
         yield _gauge("relay_pending", "Accepted events without an outcome.", seen.pending)
         yield _gauge("relay_failing", "Pending events that failed at least once.", seen.failing)
         yield _gauge("relay_dead_letters", "Dead letters that are kept.", seen.letters)
@@ -131,7 +147,8 @@ class Exposed:
         redis = self.watch.redis
         with contextlib.suppress(*AWAY, RedisError):
             async with asyncio.timeout(LOOK_TIMEOUT_S):
-                found = await summed(redis, await first_hour(redis, DAY_S), lambda place: place[1])
+                since_hour = await first_hour(redis, DAY_S)
+                found = await summed(redis, self.watch.partitions, since_hour, lambda place: place[1])
             return {site: found.get(site, NOTHING) for site in sites}
         return {}
 

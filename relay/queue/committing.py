@@ -16,14 +16,16 @@ from typing import Any
 import hiredis
 from redis.asyncio import Redis
 from redis.asyncio.connection import Connection
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
-from relay.queue import keys
+from relay.queue import keys, once
 from relay.queue.connection import AWAY, describe
-from relay.queue.stored import StoredEvent, pack, partition_of
+from relay.queue.once import Item, PackedItem, Receipt
+from relay.queue.stored import Packed, StoredEvent, pack, partition_of
 
 COMMIT_TIMEOUT_S = 0.9  # a sender is told 503 within a second (docs/promises.md)
 EVENTS_A_WRITE = 1_000  # keeps one script call in the low milliseconds, so that workers get their turn
+_RECEIPTS = frozenset(map(str, Receipt)) - {Receipt.UNAVAILABLE}
 BYTES_A_WRITE = 4_000_000  # a megabyte each is legal: the write has to fit into COMMIT_TIMEOUT_S
 
 
@@ -31,21 +33,13 @@ class UnavailableError(Exception):
     """The events are not known to be kept: the sender shall try again. The text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """An event as it is written."""
-
-    partition: int
-    tally: tuple[str, str]
-    form: bytes
-
-
 @dataclass(slots=True)
 class _Waiter:
-    """The events of one request, packed, and who waits for them."""
+    """The events of one request, packed, and who waits for them; `items` if they were put as such."""
 
-    packed: list[_Packed]
-    done: asyncio.Future[None]
+    packed: list[Packed]
+    done: asyncio.Future[list[Receipt]]
+    items: list[PackedItem] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -58,18 +52,39 @@ class Committer:
     """Pending events by partition, as far as the last writes and looks showed."""
     written: set[int] = field(default_factory=set)
     """Partitions that got events since somebody cleared this."""
+    keep_ms: int = 86_400_000
+    """How long the key of an event is remembered."""
     _waiting: list[_Waiter] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _connection: Connection | None = None
     _put_sha: bytes = b""
+    _once_sha: bytes = b""
 
     async def put(self, events: Sequence[StoredEvent]) -> None:
         """Keep the events; returns when they are durable, raises UnavailableError when that is not certain."""
-        packed = [_Packed(partition_of(event, self.partitions), event.tally, pack(event)) for event in events]
+        packed = [Packed(partition_of(event, self.partitions), event.tally, pack(event)) for event in events]
         waiter = _Waiter(packed, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
         self._wake.set()
         await waiter.done
+
+    async def put_items(self, items: Sequence[Item]) -> list[Receipt]:
+        """Keep the items, each of which may have a key, in their order; one receipt for each when they are durable.
+
+        With a key an item is kept once: ACCEPTED now, DUPLICATE if its first was (of several sites: all of them),
+        CONFLICT, and nothing of it kept, if the key came with another body. Items of one call and calls of all doors
+        count alike. UNAVAILABLE is one that alone is not known to be kept; raises UnavailableError if none is. Sent
+        again with its key, what was kept nevertheless is a DUPLICATE.
+        """
+        whole = []
+        for item in items:
+            events = [Packed(partition_of(event, self.partitions), event.tally, pack(event)) for event in item.events]
+            whole.append(once.packed_item(item, events))
+        packed = [event for item in whole for event in item.events]
+        waiter = _Waiter(packed, asyncio.get_running_loop().create_future(), whole)
+        self._waiting.append(waiter)
+        self._wake.set()
+        return await waiter.done
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -112,15 +127,17 @@ class Committer:
         return waiting
 
     async def _write(self, batch: list[_Waiter]) -> None:
-        by_partition: dict[int, list[_Packed]] = {}
+        by_partition: dict[int, list[Packed]] = {}
         for waiter in batch:
-            for event in waiter.packed:
-                by_partition.setdefault(event.partition, []).append(event)
+            if not waiter.items:
+                for event in waiter.packed:
+                    by_partition.setdefault(event.partition, []).append(event)
+        items = [item for waiter in batch for item in waiter.items]
         connection = await self._connected()
-        await connection.send_packed_command(
-            [self._command(partition, events) for partition, events in by_partition.items()],
-            check_health=False,
-        )
+        calls = [self._command(partition, events) for partition, events in by_partition.items()]
+        if items:
+            calls.append(once.command(self._once_sha, items, self.keep_ms))
+        await connection.send_packed_command(calls, check_health=False)
         failed: dict[int, str] = {}
         for partition in by_partition:
             reply = await _reply(connection)
@@ -129,11 +146,27 @@ class Committer:
             else:
                 self.backlog[partition] = reply
                 self.written.add(partition)
-        if failed:  # also an unknown script after a failover: a new connection loads it again
+        reply = await _reply(connection) if items else None
+        if failed or isinstance(
+            reply, RedisError
+        ):  # also an unknown script after a failover: a new connection loads it
             await self._disconnect()
-        _answer(batch, failed)
+        _answer(batch, failed, self._told(items, reply))
 
-    def _command(self, partition: int, events: list[_Packed]) -> bytes:
+    def _told(self, items: list[PackedItem], reply: Any) -> list[Receipt | str]:
+        """Of each item its receipt, or why it failed."""
+        if isinstance(reply, RedisError):
+            return [describe(reply)] * len(items)
+        words, lengths = reply or ([], [])
+        for partition, length in zip(once.partitions_in(items), lengths, strict=True):
+            if isinstance(length, int):
+                self.backlog[partition] = length
+                self.written.add(partition)
+        return [
+            Receipt(word) if word in _RECEIPTS else describe(ResponseError(word)) for word in map(bytes.decode, words)
+        ]
+
+    def _command(self, partition: int, events: list[Packed]) -> bytes:
         """One call of PUT, ready to send."""
         tallies = Counter(event.tally for event in events)
         counted = [part for (hour, site), n in tallies.items() for part in (hour, site, n)]
@@ -147,8 +180,10 @@ class Committer:
         if self._connection is None:
             connection: Connection = self.redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
             await connection.connect()  # type: ignore[no-untyped-call]
-            await connection.send_command("SCRIPT", "LOAD", keys.PUT)
+            for script in (keys.PUT, once.PUT_ONCE):
+                await connection.send_command("SCRIPT", "LOAD", script)
             self._put_sha = await connection.read_response(disable_decoding=True)
+            self._once_sha = await connection.read_response(disable_decoding=True)
             self._connection = connection
         return self._connection
 
@@ -169,14 +204,19 @@ async def _reply(connection: Connection) -> Any:
         return error
 
 
-def _answer(batch: list[_Waiter], failed: dict[int, str]) -> None:
-    """Tell each request how its own partitions fared."""
+def _answer(batch: list[_Waiter], failed: dict[int, str], told: Sequence[Receipt | str]) -> None:
+    """Tell each request how its own partitions, or its items, fared."""
+    each = iter(told)
     for waiter in batch:
+        words = [next(each) for _ in waiter.items]
+        receipts = [word if isinstance(word, Receipt) else Receipt.UNAVAILABLE for word in words]
         reasons = [failed[event.partition] for event in waiter.packed if event.partition in failed]
+        if waiter.items:
+            reasons = [] if set(receipts) - {Receipt.UNAVAILABLE} else [str(word) for word in words]
         if reasons:
             _fail([waiter], f"the queue did not take it: {reasons[0]}")
         elif not waiter.done.done():  # a client that went away cancels its own wait only
-            waiter.done.set_result(None)
+            waiter.done.set_result(receipts)
 
 
 def _fail(batch: list[_Waiter], reason: str) -> None:

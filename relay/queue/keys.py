@@ -1,8 +1,8 @@
 """Every Redis key and every Lua script of the queue, and nothing that runs them.
 
-All keys of a partition share the hash tag `{p}`, so each script touches one slot. Events never expire:
-XDEL in `SETTLE` is the only way out of a stream. Scripts that free memory, and those that keep the workers
-going, run above `maxmemory` too (`allow-oom`, Redis 7); `PUT` alone does not, so that a full queue can empty itself.
+All keys of a partition share the hash tag `{p}`, so each script touches one slot, but for that of events with a key
+(once.py), whose records expire. Events never do: XDEL in `SETTLE` is the only way out of a stream. What frees memory or
+keeps the workers going runs above `maxmemory` too (`allow-oom`, Redis 7); `PUT` does not, so a full queue can drain.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ TALLY_FIELDS: Final = 4_000  # of one hour and partition: with RELAY_SITES=* any
 OTHER_SITES: Final = "*"  # the tally of the sites beyond that
 
 # Adds n to the tally of an event's hour and site. Outcomes go where `accepted` went, so that each hour balances.
-_TALLY: Final = f"""
+# The zset `hours` lists them, until they expire: all keys are too many to look through.
+TALLY: Final = f"""
 local function tally(prefix, hour, verb, site, n)
   if hour == '' then return end
   local key = prefix .. hour
@@ -69,8 +70,11 @@ local function tally(prefix, hour, verb, site, n)
     if verb ~= 'accepted' and size == 0 then return end
     if verb ~= 'accepted' or size >= {TALLY_FIELDS} then site = '{OTHER_SITES}' end
   end
-  local sum = redis.call('HINCRBY', key, verb .. ' ' .. site, n)
-  if sum == n then redis.call('EXPIRE', key, {TALLY_KEPT_S}) end
+  if redis.call('HINCRBY', key, verb .. ' ' .. site, n) ~= n then return end
+  local now_s = redis.call('TIME')[1]
+  redis.call('EXPIRE', key, {TALLY_KEPT_S})
+  redis.call('ZADD', prefix .. 'hours', now_s + {TALLY_KEPT_S}, hour)
+  redis.call('ZREMRANGEBYSCORE', prefix .. 'hours', 0, now_s - 1)
 end
 """
 
@@ -78,7 +82,7 @@ end
 # event each. → length of the stream.
 PUT: Final = (
     "#!lua"
-    + _TALLY
+    + TALLY
     + """
 local first = 2 + 3 * ARGV[1]
 for i = first, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
@@ -94,7 +98,7 @@ return redis.call('XLEN', KEYS[1])
 # → how many outcomes found their entry gone (the event had been sent by another worker, too).
 SETTLE: Final = (
     "#!lua flags=allow-oom"
-    + _TALLY
+    + TALLY
     + """
 local again, repeats = ARGV[1] == '1', 0
 for i = 2, #ARGV, 5 do
@@ -161,7 +165,7 @@ return {redis.call('HGETALL', KEYS[3]), redis.call('XLEN', KEYS[1]), first and f
 # stays: it could not be taken out of the count of its reason. → how many went back to the end of the stream.
 REDRIVE: Final = (
     "#!lua flags=allow-oom"
-    + _TALLY
+    + TALLY
     + """
 local moved = 0
 for i = 1, #ARGV, 3 do

@@ -1,21 +1,23 @@
 """The stored form of an event: what one stream entry holds, and which partition it goes to.
 
-Version 1: the digit `1`, a line of JSON with what delivery needs beside the body, then the body as it came.
-A later version reads all earlier ones. Nothing of the request is kept that is not named here.
+The digit of its version, a line of JSON with what delivery needs beside the body, then the body as it came.
+Version 1: site, address, User-Agent, when it was accepted, flags. Version 2: the same, and when it occurred; written
+only if that is known, so a relay that knows version 1 alone reads all the others. Nothing else of a request is kept.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 import orjson
 
 from relay.queue.keys import OTHER_SITES
 
-VERSION: Final = b"1"
+PLAIN: Final = b"1"
+WITH_TIME: Final = b"2"
 SITE_CHARACTERS: Final = 253  # the longest name in DNS; longer ones are made up, and not counted apart
 
 
@@ -25,7 +27,10 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An accepted event of one site. `accepted_ms` is Unix time; `user_agent` None if the request had none."""
+    """An accepted event of one site. Times are Unix time; `user_agent` is None if the request had none.
+
+    `occurred_ms`: when it occurred, if its sender said so; else it is as old as its acceptance.
+    """
 
     site: str
     ip: str
@@ -34,6 +39,12 @@ class StoredEvent:
     accepted_ms: int
     revenue: bool = False
     engagement: bool = False
+    occurred_ms: int | None = None
+
+    @property
+    def began_ms(self) -> int:
+        """From when on its age counts."""
+        return self.accepted_ms if self.occurred_ms is None else self.occurred_ms
 
     @property
     def visitor(self) -> tuple[bytes | None, str, str]:
@@ -47,6 +58,15 @@ class StoredEvent:
         return str(self.accepted_ms // 3_600_000), site
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """An event as it is written: where to, where it is counted beside the ledger, and its stored form."""
+
+    partition: int
+    tally: tuple[str, str]
+    form: bytes
+
+
 def partition_of(event: StoredEvent, partitions: int) -> int:
     """The partition of the event's visitor, so that one worker sends all of a visitor's events."""
     return crc32(b"\n".join((event.user_agent or b"", event.ip.encode(), event.site.encode()))) % partitions
@@ -56,23 +76,46 @@ def pack(event: StoredEvent) -> bytes:
     """The stored form. The User-Agent's bytes go through latin-1, which maps every byte to one character."""
     agent = None if event.user_agent is None else event.user_agent.decode("latin-1")
     flags = ("r" if event.revenue else "") + ("e" if event.engagement else "")
-    return b"".join((VERSION, orjson.dumps([event.site, event.ip, agent, event.accepted_ms, flags]), b"\n", event.body))
+    kept = [event.site, event.ip, agent, event.accepted_ms, flags]
+    if event.occurred_ms is None:
+        return b"".join((PLAIN, orjson.dumps(kept), b"\n", event.body))
+    return b"".join((WITH_TIME, orjson.dumps([*kept, event.occurred_ms]), b"\n", event.body))
 
 
 def unpack(form: bytes) -> StoredEvent:
     """The event of a stored form; raises UnreadableError for anything else."""
     head, newline, body = form.partition(b"\n")
-    if head[:1] != VERSION or not newline:
-        raise UnreadableError(f"unknown form {form[:1]!r}; this relay reads version 1")
+    version = head[:1]
+    if version not in {PLAIN, WITH_TIME} or not newline:
+        raise UnreadableError(f"unknown form {version!r}; this relay reads versions 1 and 2")
     try:
         kept = orjson.loads(head[1:])
     except ValueError as error:
-        raise UnreadableError("the head of a version 1 event is damaged") from error
+        raise UnreadableError(_damaged(version)) from error
     match kept:
-        case [str(site), str(ip), None | str() as agent, int(accepted_ms), str(flags)] if _is_address(ip):
-            return StoredEvent(site, ip, _agent_bytes(agent), body, accepted_ms, "r" in flags, "e" in flags)
+        case [str(site), str(ip), None | str() as agent, int(accepted_ms), str(flags), *rest] if _is_address(ip):
+            occurred_ms = _time(rest, version)
+            is_sale, is_engagement = "r" in flags, "e" in flags
+            return StoredEvent(
+                site, ip, _agent_bytes(agent, version), body, accepted_ms, is_sale, is_engagement, occurred_ms
+            )
         case _:
-            raise UnreadableError("the head of a version 1 event is damaged")
+            raise UnreadableError(_damaged(version))
+
+
+def _time(rest: list[Any], version: bytes) -> int | None:
+    """What version 2 has more than version 1."""
+    match rest:
+        case [] if version == PLAIN:
+            return None
+        case [int(occurred_ms)] if version == WITH_TIME:
+            return occurred_ms
+        case _:
+            raise UnreadableError(_damaged(version))
+
+
+def _damaged(version: bytes) -> str:
+    return f"the head of a version {version.decode()} event is damaged"
 
 
 def _is_address(ip: str) -> bool:
@@ -84,8 +127,8 @@ def _is_address(ip: str) -> bool:
     return "%" not in ip
 
 
-def _agent_bytes(agent: str | None) -> bytes | None:
+def _agent_bytes(agent: str | None, version: bytes) -> bytes | None:
     try:
         return None if agent is None else agent.encode("latin-1")
     except UnicodeEncodeError as error:
-        raise UnreadableError("the head of a version 1 event is damaged") from error
+        raise UnreadableError(_damaged(version)) from error

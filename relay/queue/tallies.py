@@ -59,7 +59,7 @@ async def first_hour(redis: Redis, since_s: float) -> int:
 
 
 async def hours_kept(redis: Redis) -> dict[int, list[int]]:
-    """By partition the hours that have a tally, oldest first. Clocks that go wrong hide none, as no hour is guessed."""
+    """By partition the hours that have a tally, oldest first, found by looking at every key: for the audit."""
     found: dict[int, list[int]] = {}
     async for key in redis.scan_iter(match="relay:{*}:tally:*", count=1_000):
         if named := _KEY.fullmatch(key):
@@ -75,9 +75,19 @@ async def tallies_of(redis: Redis, partition: int, hours: Sequence[int]) -> dict
     return found
 
 
-async def summed(redis: Redis, since_hour: int, group: Callable[[Place], Group | None]) -> dict[Group, Tally]:
+async def hours_listed(redis: Redis, partitions: int) -> list[tuple[int, int]]:
+    """Each partition and hour that has a tally. Clocks that go wrong hide none, as no hour is guessed."""
+    pipe = redis.pipeline(transaction=False)
+    for partition in range(partitions):
+        pipe.zrange(keys.tally(partition, "hours"), 0, -1)
+    return [(partition, int(hour)) for partition, hours in enumerate(await pipe.execute()) for hour in hours]
+
+
+async def summed(
+    redis: Redis, partitions: int, since_hour: int, group: Callable[[Place], Group | None]
+) -> dict[Group, Tally]:
     """The tallies of all partitions since that hour, summed by what `group` makes of hour and site; None leaves out."""
-    wanted = [(p, hour) for p, hours in (await hours_kept(redis)).items() for hour in hours if hour >= since_hour]
+    wanted = [place for place in await hours_listed(redis, partitions) if place[1] >= since_hour]
     sums: dict[Group, Tally] = {}
     async for hour, tallies in _read(redis, wanted):
         for site, tally in tallies.items():

@@ -4,9 +4,10 @@ This is the table of contents of contract section 1; each field's own rule lives
 here, not judged: that is `admission`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from relay.rules.document import read_object
 from relay.rules.domain import read_sites
@@ -48,10 +49,15 @@ class Refused:
 
 def parse_event(body: bytes, validation: Validation) -> Event | Refused:
     """Read any bytes at all; never raises."""
-    strict = validation is Validation.STRICT
     fields = read_object(body)
     if isinstance(fields, Fault):
         return refuse((fields,), validation)
+    return parse_fields(fields, body, validation)
+
+
+def parse_fields(fields: Mapping[str, Any], body: bytes, validation: Validation) -> Event | Refused:
+    """Read the fields of `body`, which are known already."""
+    strict = validation is Validation.STRICT
     name = read_name(fields)
     url = read_url(fields)
     sites = read_sites(fields, "" if isinstance(url, Fault) else url)

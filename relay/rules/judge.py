@@ -20,6 +20,8 @@ QUICK_ATTEMPTS: Final = 3
 DETAIL_CHARACTERS: Final = 500
 """How much of Plausible's own words is kept with a dead letter."""
 
+SUCCESSES: Final = range(200, 300)  # the class of successes, RFC 9110 15.3
+
 
 class Trouble(StrEnum):
     """Why an attempt did not end an event."""
@@ -141,15 +143,20 @@ class TryAgain:
 Verdict = Delivered | Dropped | Dead | TryAgain
 
 
+def is_delivered(answer: Reply | NoAnswer) -> bool:
+    """Whether Plausible took the event, whatever else is known of it: so nearly every answer is judged."""
+    return isinstance(answer, Reply) and answer.dropped < 1 and answer.status in SUCCESSES
+
+
 def judge(answer: Reply | NoAnswer, attempt: Attempt, policy: RetryPolicy) -> Verdict:
     """What `answer` means for the event."""
+    if is_delivered(answer):
+        return Delivered()
     if isinstance(answer, NoAnswer):
-        if answer.trouble is Trouble.UNANSWERED and attempt.on_ambiguous is OnAmbiguous.PARK:
-            return Dead(DeadReason.AMBIGUOUS, answer.detail)
-        return _again(answer.trouble, answer.detail, attempt, policy)
+        return _unanswered(answer, attempt, policy)
     match answer.status:
-        case status if 200 <= status < 300:  # noqa: PLR2004 - the class of successes, RFC 9110 15.3
-            return _taken(answer, attempt, policy)
+        case status if status in SUCCESSES:
+            return _not_recorded(attempt, policy)
         case 400:
             return Dead(DeadReason.REFUSED_UPSTREAM, _quoted(answer.text, attempt.visitor))
         case 413:
@@ -181,9 +188,13 @@ def _quoted(text: str, visitor: Sequence[str]) -> str:
     return " ".join(printable.split())
 
 
-def _taken(reply: Reply, attempt: Attempt, policy: RetryPolicy) -> Verdict:
-    if reply.dropped < 1:
-        return Delivered()
+def _unanswered(answer: NoAnswer, attempt: Attempt, policy: RetryPolicy) -> Verdict:
+    if answer.trouble is Trouble.UNANSWERED and attempt.on_ambiguous is OnAmbiguous.PARK:
+        return Dead(DeadReason.AMBIGUOUS, answer.detail)
+    return _again(answer.trouble, answer.detail, attempt, policy)
+
+
+def _not_recorded(attempt: Attempt, policy: RetryPolicy) -> Verdict:
     waits = PASSING.get(attempt.drop_cause, ())
     if attempt.number <= len(waits) and attempt.room_aside:
         after_s = min(policy.cap_s, policy.base_s * waits[attempt.number - 1]) * (0.75 + attempt.draw / 2)

@@ -18,6 +18,7 @@ from relay.settings.values import (
     Days,
     Events,
     Folder,
+    KeySeconds,
     Listen,
     LogFormat,
     LogLevel,
@@ -91,6 +92,10 @@ class Settings(BaseModel):
         default=None,
         description="Events that such an address may send at once after a pause. Without it, what address_rate allows "
         "in ten seconds.",
+    )
+    idempotency_keep_s: KeySeconds = Field(
+        default=86_400,
+        description="How long a sender's Idempotency-Key is remembered: the same key within that time is one event.",
     )
     retry_base_s: Seconds = Field(
         default=1, description="Wait before the second attempt. Each further wait doubles, with chance in it."

@@ -18,6 +18,7 @@ from relay.rules.visitor import Network
 from relay.settings.urls import read_redis_url, read_upstream
 
 TEN_YEARS_S = 315_360_000
+WEEK_S = 604_800
 LAST_PORT = 65_535
 MOST_A_SECOND = 100_000  # a limit beyond what a door can take is none
 KEY_LENGTH = 16
@@ -198,6 +199,12 @@ Seconds = Annotated[
         unit="seconds",
         example=86_400,
     ),
+]
+KeySeconds = Annotated[
+    float,
+    BeforeValidator(_no_truth),
+    Field(ge=1, le=WEEK_S, allow_inf_nan=False),
+    Shape("a number of seconds from 1 to 604800, which is seven days", "SECONDS", unit="seconds"),
 ]
 Partitions = Annotated[
     int, BeforeValidator(_no_truth), Field(ge=1, le=1024), Shape("a whole number from 1 to 1024", "COUNT")

@@ -1,64 +1,18 @@
 """Who may post at the door: sources by their key, browsers by the site, and nobody else once there is a source."""
 
-import asyncio
-import logging
-from pathlib import Path
-from typing import Any
-
 import pytest
-from aiohttp import ClientResponse
 from redis.asyncio import Redis
 
-from relay.http import refusal_log, senders
-from relay.http.refusal_log import LINES, WINDOW_S, RefusalLog
+from relay.http import senders
 from relay.queue import keys, sources
-from relay.queue.connection import connect
 from relay.rules.admission import parse_sites
-from relay.rules.source import Denial, Denied, Kind, Rate, Source
+from relay.rules.source import Kind
 from tests.http.conftest import OpenDoor
-from tests.http.door import Door, body, errors, has_cors, padded, until, until_ready
-from tests.http.test_privacy import whole
+from tests.http.door import body, errors, padded, until, until_ready
+from tests.http.posting import APP, NAMED, PAGES, SHOP, bearer, made, post, refused, source
 from tests.server import TestServer
 
-NAMED = {"X-Forwarded-For": "81.2.69.142"}
 FOLLOWED_WITHIN_S = 2.0
-
-
-def source(name: str, kind: Kind, *sites: str, **more: Any) -> Source:
-    """A source that may post for the sites."""
-    return Source(name, kind, parse_sites(sites), **({"speaks": kind is Kind.BACKEND} | more))
-
-
-SHOP = source("shop", Kind.BACKEND, "shop.example")
-APP = source("app", Kind.APP, "app.example", "shop.example")
-PAGES = source("pages", Kind.WEB, "example.com")
-
-
-def bearer(key: str) -> dict[str, str]:
-    """The header that shows the key."""
-    return {"Authorization": f"Bearer {key}"}
-
-
-async def post(door: Door, site: str, key: str | None = None, **headers: str) -> ClientResponse:
-    """Post an event of the site; header names are given with underscores."""
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await door.post(body(domain=site), headers=sent | ({} if key is None else bearer(key)))
-
-
-async def made(url: str, *given: Source) -> list[str]:
-    """Keep the sources; their keys."""
-    async with connect(url) as redis:
-        return [await sources.add(redis, each) for each in given]
-
-
-async def refused(answer: ClientResponse, status: int, field: str = "source") -> str:
-    """The message of a refusal, whose form is checked."""
-    assert (answer.status, answer.content_type, has_cors(answer)) == (status, "application/json", True)
-    told = errors(await answer.read())
-    assert list(told) == [field]
-    (message,) = told[field]
-    assert answer.headers.get("WWW-Authenticate") == ('Bearer realm="relay"' if status == 401 else None)
-    return message
 
 
 async def test_without_sources_anybody_may_post(open_door: OpenDoor) -> None:
@@ -222,41 +176,6 @@ async def test_sources_that_vanish_do_not_open_the_relay(
     assert caplog.text.count("nobody removed them") == 1
 
 
-async def test_limits_are_shared_by_all_doors(open_door: OpenDoor, redis_url: str) -> None:
-    """429 with Retry-After beyond a source's limit, at whichever door; nothing of it is kept, other sources go on."""
-    slow, other = await made(redis_url, source("slow", Kind.APP, "*", rate=Rate(0.01, 4)), APP)
-    doors = [await open_door(redis_url=redis_url) for _ in range(2)]
-    done = [await post(doors[n % 2], "app.example", slow) for n in range(6)]
-    assert [answer.status for answer in done] == [202] * 4 + [429] * 2
-    message = await refused(done[-1], 429, "request")
-    assert 90 < int(done[-1].headers["Retry-After"]) <= 100
-    assert 'too many events of source "slow", at most 0.01 a second and 4 at once' in message
-    assert (await post(doors[0], "app.example", other)).status == 202
-    assert (await post(doors[0], "a.example,b.example", slow)).status == 429
-    assert len(await doors[0].kept()) == 5
-
-
-async def test_addresses_are_limited_if_it_is_asked_for(open_door: OpenDoor, redis_url: str) -> None:
-    """Each visitor's address has its share, also in the open relay, where there is no limit by itself."""
-    door = await open_door(redis_url=redis_url, trusted_proxies="127.0.0.1", address_rate="0.01", address_burst="2")
-    free = await open_door(redis_url=redis_url, trusted_proxies="127.0.0.1")
-    for ip, statuses in ("192.0.2.1", [202, 202, 429]), ("192.0.2.2", [202, 202, 429]):
-        assert [(await post(door, "example.com", X_Forwarded_For=ip)).status for _ in range(3)] == statuses
-        assert {(await post(free, "example.com", X_Forwarded_For=ip)).status for _ in range(5)} == {202}
-
-
-async def test_a_limit_does_not_answer_for_a_queue_that_is_away(open_door: OpenDoor, own_server: TestServer) -> None:
-    """503 as ever, within a second, when the limit cannot be asked."""
-    door = await open_door(redis_url=own_server.url, address_rate="1")
-    await until_ready(door)
-    own_server.freeze()
-    async with asyncio.timeout(1.5):
-        assert (await door.post()).status == 503
-    own_server.kill()
-    answer = await door.post()
-    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
-
-
 async def test_metrics_tell_the_sources_sites_apart(open_door: OpenDoor, redis_url: str) -> None:
     """With sources the sites that they name have their series, and those of RELAY_SITES, which count no more, none."""
     await made(redis_url, SHOP, source("any", Kind.BACKEND, "*"))
@@ -265,84 +184,3 @@ async def test_metrics_tell_the_sources_sites_apart(open_door: OpenDoor, redis_u
     text = await (await door.get("/metrics")).text()
     assert 'relay_site_events{outcome="pending",site="shop.example"} 0.0' in text
     assert "old.example" not in text
-
-
-async def visit(door: Door, shop: str) -> None:
-    """Be refused for each reason; twenty times for one of them."""
-    await post(door, "shop.example")
-    for n in range(20):
-        await post(door, f"x{n}.example", shop, **NAMED)
-    await post(door, "me@shop.example\n" + "x" * 300, shop, **NAMED)
-    await post(door, "shop.example", "prk_" + "y" * 43)
-    await post(door, "shop.example", shop)
-    await post(door, "shop.example", shop, **NAMED)
-    await post(door, "shop.example", shop, **NAMED)
-
-
-async def test_refusals_are_counted_and_logged(
-    open_door: OpenDoor, redis_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Each has source, site and reason, a flood only a few lines, and none holds anything of a person."""
-    (shop,) = await made(redis_url, source("shop", Kind.BACKEND, "shop.example", rate=Rate(0.01, 1)))
-    door = await open_door(redis_url=redis_url)
-    caplog.set_level(logging.DEBUG)
-    await visit(door, shop)
-    lines = [vars(record) for record in caplog.records if record.name == refusal_log.__name__]
-    assert [(line["source"], line["reason"], line.get("site")) for line in lines] == [
-        ("", "no_key", None),
-        *(("shop", "wrong_site", f"x{n}.example") for n in range(LINES)),
-        ("", "unknown_key", None),
-        ("shop", "no_visitor", None),
-        ("shop", "too_many", "shop.example"),
-    ]
-    metrics = await (await door.get("/metrics")).text()
-    for reason, n in ("no_key", 1), ("wrong_site", 21), ("unknown_key", 1), ("no_visitor", 1), ("too_many", 1):
-        assert f'relay_refused_total{{reason="{reason}"}} {n}.0' in metrics
-    said = "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records if "relay" in record.name)
-    assert [text for text in (shop, "prk_", "81.2.69.142", "127.0.0.1", "me@") if text in said + metrics] == []
-
-
-def test_what_the_log_leaves_out_is_summed_up(caplog: pytest.LogCaptureFixture) -> None:
-    """At the end of its time a flood is one line with its number, and the next refusal is a line again."""
-    told = RefusalLog()
-    for n in range(1_000):
-        told.say(Denied(403, Denial.WRONG_SITE, "", "shop", "x.example"), n / 1_000)
-    told.say(Denied(401, Denial.NO_KEY, ""), 1.0)
-    assert len(caplog.records) == LINES + 1, "another's refusal is not lost in it"
-    told.sum_up(WINDOW_S - 0.01)
-    assert len(caplog.records) == LINES + 1
-    told.say(Denied(403, Denial.WRONG_SITE, "", "shop", "x.example"), WINDOW_S)
-    summed, last = (vars(record) for record in caplog.records[LINES + 1 :])
-    assert (summed["source"], summed["reason"], summed["more"]) == ("shop", "wrong_site", 1_000 - LINES)
-    assert last["site"] == "x.example"
-    assert "more" not in last
-
-
-async def test_no_key_and_no_address_of_a_limit_is_kept_in_clear(open_door: OpenDoor, redis_url: str) -> None:
-    """Redis has digests of keys and hashes of addresses; beside the events nothing tells whose they were."""
-    limited = source("shop", Kind.BACKEND, "shop.example", address_rate=Rate(0.01, 1))
-    (shop,) = await made(redis_url, limited)
-    door = await open_door(redis_url=redis_url)
-    for _ in range(3):
-        await post(door, "shop.example", shop, **NAMED)
-    dump = await whole(door.redis)
-    assert shop[4:].encode() not in dump
-    assert dump.count(b"81.2.69.142") == len(await door.kept()) == 1
-
-
-async def test_a_site_that_could_be_none_is_not_logged(
-    open_door: OpenDoor, redis_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A site's name comes from the sender: what is no name, an address of mail above all, stays out of the log."""
-    (app,) = await made(redis_url, APP)
-    door = await open_door(redis_url=redis_url)
-    for site in ("me@app.example", "x" * 300, "a b", "\x1b[2J"):
-        await refused(await post(door, site, app), 403)
-    lines = [vars(record) for record in caplog.records if record.name == refusal_log.__name__]
-    assert {line["site"] for line in lines} == {"(no name of a site)"}
-
-
-def test_every_reason_is_explained() -> None:
-    """Whatever reason is counted or logged, docs/operating.md has it."""
-    page = (Path(__file__).parents[2] / "docs/operating.md").read_text(encoding="utf-8")
-    assert [reason for reason in Denial if f"| `{reason}` |" not in page] == []

@@ -1,70 +1,20 @@
 """The audit finds every kind of damage and names it, and raises no false alarm, however busy the queue is."""
 
-import asyncio
-import random
-from collections.abc import Awaitable, Callable, Sequence
-from itertools import chain
+from collections.abc import Awaitable, Callable
 
 import pytest
 from redis.asyncio import Redis
 
-from relay.queue import keys, recount, walk
+from relay.queue import keys
 from relay.queue.audit import Audit, audit
-from relay.queue.claiming import START, Note, Outcome, RawEntry, read_after, settle
+from relay.queue.claiming import START, Outcome, read_after, settle
 from relay.queue.dead import Which, dead_note, purge, retain
-from relay.queue.differences import ADVICE, Difference, Kind
+from relay.queue.differences import ADVICE, Kind
 from relay.queue.ledger import look
-from relay.queue.stored import StoredEvent, pack, partition_of, unpack
+from relay.queue.stored import pack, partition_of, unpack
 from relay.queue.tallies import Tally, hours_kept, summed
-from tests.queue.samples import committing, event_of, put, retry
-
-P = 3
-SITES = ("a.example", "b.example", "c.example")
-MOST_PENDING = 600  # or on a busy machine each walk through the streams would take longer than the one before
-NOTE = Note(attempts=1, first_failed_ms=1, next_ms=2, reason="failing").pack()
-
-
-def outcomes_of(entries: Sequence[RawEntry], verb: str) -> list[Outcome]:
-    """That outcome for each entry, as the workers say it."""
-    note = {"dead": dead_note("exhausted", "why", 1, None), "dropped": b"bot", "again": NOTE}.get(verb, b"")
-    return [Outcome(verb, entry_id, note, unpack(fields[b"e"]).tally) for entry_id, fields in entries]
-
-
-async def some_of_everything(redis: Redis) -> None:
-    """Events of three sites and three hours in each state; some letters went back, some were purged."""
-    hour_ms = 3_600_000
-    now_ms = event_of().accepted_ms
-    events = [
-        event_of("pageview", n, site=SITES[n % 3], accepted_ms=now_ms - (n // 3 % 3) * hour_ms) for n in range(180)
-    ]
-    await put(redis, P, *events)
-    for partition in range(P):
-        entries = await read_after(redis, partition, START, 50)
-        lines = [
-            outcomes_of(entries[n : n + 10], verb) for n, verb in ((0, "delivered"), (10, "dropped"), (20, "dead"))
-        ]
-        lines.append(outcomes_of(entries[30:35], "again"))
-        await settle(redis, {partition: list(chain.from_iterable(lines))}, again=False)
-    await retry(redis, P, Which(site=SITES[0]))
-    await purge(redis, P, Which(site=SITES[1]))
-
-
-async def found(redis: Redis) -> list[Difference]:
-    """What an idle queue's audit finds; nothing is left out."""
-    told = await audit(redis, P)
-    assert told.not_compared == []
-    return told.differences
-
-
-def told_as(differences: Sequence[Difference]) -> set[tuple[Kind, int, int]]:
-    """Kind, partition and number of each."""
-    return {(one.kind, one.partition, one.by) for one in differences}
-
-
-async def entry(redis: Redis, partition: int) -> RawEntry:
-    """The last pending event of a partition, which has not failed."""
-    last: list[RawEntry] = await redis.xrevrange(keys.events(partition), count=1)
-    return last[0]
+from tests.queue.audited import NOTE, SITES, P, entry, found, lose_event, outcomes_of, some_of_everything, told_as
+from tests.queue.samples import event_of, put
 
 
 async def test_an_empty_data_set_agrees() -> None:
@@ -110,7 +60,7 @@ async def test_sites_beyond_those_counted_apart_agree(redis: Redis, monkeypatch:
         entries = await read_after(redis, partition, START, 8)
         lines = outcomes_of(entries[:4], "delivered") + outcomes_of(entries[4:], "dead")
         await settle(redis, {partition: lines}, again=False)
-    assert (await summed(redis, 0, lambda place: place[1] == keys.OTHER_SITES))[True].accepted == 60 - 5 * P
+    assert (await summed(redis, P, 0, lambda place: place[1] == keys.OTHER_SITES))[True].accepted == 60 - 5 * P
     assert await found(redis) == []
 
 
@@ -129,11 +79,6 @@ async def test_events_of_a_newer_form_agree_once_they_are_dead(redis: Redis) -> 
     assert told_as(await found(redis)) == {(Kind.UNREADABLE, partition, 1)}
     await purge(redis, P, Which())
     assert await found(redis) == []
-
-
-async def _lost_event(redis: Redis) -> set[tuple[Kind, int, int]]:
-    await redis.xdel(keys.events(1), (await entry(redis, 1))[0])
-    return {(Kind.BALANCE, 1, -1), (Kind.TALLY, 1, -1)}
 
 
 async def _foreign_event(redis: Redis) -> set[tuple[Kind, int, int]]:
@@ -212,7 +157,7 @@ async def _beyond(redis: Redis) -> set[tuple[Kind, int, int]]:
 
 
 DAMAGES = [
-    _lost_event, _foreign_event, _bumped_counter, _bumped_reason, _lost_letter, _letter_too_much, _orphan,
+    lose_event, _foreign_event, _bumped_counter, _bumped_reason, _lost_letter, _letter_too_much, _orphan,
     _damaged_note, _corrupt_event, _corrupt_letter, _moved_event, _wrong_tally, _beyond,
 ]  # fmt: skip
 
@@ -234,7 +179,7 @@ async def test_a_difference_names_its_place(redis: Redis) -> None:
     """An event that is missing is missed at its site and in its hour."""
     await some_of_everything(redis)
     event = unpack((await entry(redis, 1))[1][b"e"])
-    await _lost_event(redis)
+    await lose_event(redis)
     [balance, place] = await found(redis)
     assert "pending, but" in balance.says
     assert (place.site, place.hour) == (event.site, place.hour)
@@ -244,73 +189,12 @@ async def test_a_difference_names_its_place(redis: Redis) -> None:
 async def test_the_tallies_and_the_ledger_are_one_account(redis: Redis) -> None:
     """After outcomes, retries, redrives and purges the tallies of all hours and sites add up to the ledger."""
     await some_of_everything(redis)
-    whole = (await summed(redis, 0, lambda _: True))[True]
+    whole = (await summed(redis, P, 0, lambda _: True))[True]
     counted = (await look(redis, P)).ledger
     assert whole == Tally(*(counted[name] for name in Tally.__slots__))
     assert whole.pending == counted["pending"]
-    per_site = await summed(redis, 0, lambda place: place[1])
+    per_site = await summed(redis, P, 0, lambda place: place[1])
     assert set(per_site) == set(SITES)
     assert all(tally.pending >= 0 for tally in per_site.values())
-    recent = await summed(redis, event_of().accepted_ms // 3_600_000, lambda place: place[1])
+    recent = await summed(redis, P, event_of().accepted_ms // 3_600_000, lambda place: place[1])
     assert 0 < recent[SITES[0]].accepted < per_site[SITES[0]].accepted
-
-
-async def _door(redis: Redis, stop: asyncio.Event) -> None:
-    chance = random.Random(1)
-    async with committing(redis, P) as committer:
-        while not stop.is_set():
-            await committer.put([_any_event(chance) for _ in range(chance.randrange(1, 9))])
-            while sum(committer.backlog.values()) > MOST_PENDING and not stop.is_set():
-                committer.backlog.update((await look(redis, P)).backlog)
-
-
-def _any_event(chance: random.Random) -> StoredEvent:
-    at_ms = event_of().accepted_ms - chance.choice((0, 0, 3_600_000))
-    return event_of("pageview", chance.randrange(200), site=chance.choice(SITES), accepted_ms=at_ms)
-
-
-async def _worker(redis: Redis, partition: int, keep: int, stop: asyncio.Event) -> None:
-    chance = random.Random(partition)
-    while not stop.is_set():
-        entries = await read_after(redis, partition, START, keep + 40)
-        for outcome_entry in entries[: max(0, len(entries) - keep)]:
-            verb = chance.choice(("delivered", "delivered", "dropped", "dead", "again"))
-            await settle(redis, {partition: outcomes_of([outcome_entry], verb)}, again=False)
-
-
-async def _operator(redis: Redis, stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        await retry(redis, P, Which(site=SITES[0]))
-        await purge(redis, P, Which(site=SITES[1]))
-        await retain(redis, P, keep_s=60.0, keep_count=20)
-
-
-@pytest.mark.parametrize(("keep", "page"), [(0, 500), (150, 500), (150, 50)])
-async def test_no_false_alarm_under_traffic(
-    redis: Redis, keep: int, page: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While events come, settle, die and are sent again, ten audits find nothing; afterwards nothing is left out."""
-    for module in (walk, recount):
-        monkeypatch.setattr(module, "PAGE", page)
-    stop = asyncio.Event()
-    traffic = [_door(redis, stop), *(_worker(redis, p, keep, stop) for p in range(P)), _operator(redis, stop)]
-    running = asyncio.gather(*traffic)
-    for _ in range(10):
-        assert (await audit(redis, P)).differences == []
-    stop.set()
-    await running
-    assert (await look(redis, P)).counters["redriven"] > 0
-    assert await found(redis) == []
-
-
-async def test_damage_is_found_under_traffic(redis: Redis) -> None:
-    """Traffic elsewhere hides nothing: an event that vanished is missed at once."""
-    await some_of_everything(redis)
-    await _lost_event(redis)
-    stop = asyncio.Event()
-    running = asyncio.gather(_door(redis, stop), *(_worker(redis, p, 100, stop) for p in range(P)))
-    differences = (await audit(redis, P)).differences
-    stop.set()
-    await running
-    assert (Kind.BALANCE, 1, -1) in told_as(differences)
-    assert {one.kind for one in differences} <= {Kind.BALANCE, Kind.TALLY}

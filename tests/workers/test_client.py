@@ -6,7 +6,7 @@ Like all tests of the client these run on uvloop, which the relay's processes us
 import pytest
 
 from relay.rules.judge import Reply
-from tests.workers.wire import DELIVERED, EVENT, OK, Peer, answering, client_to
+from tests.workers.wire import DELIVERED, EVENT, OK, Peer, answering, client_to, post
 from workers.client import Client, Outbound
 
 
@@ -15,7 +15,7 @@ async def test_exactly_these_headers_go_out() -> None:
     body = b'{"n":"\xe2\x82\xac"}\0\xff'
     async with client_to(answering) as (_, wire):
         below = Client(f"{wire.url}/sub/", 2.0, 5.0)
-        await below.post(Outbound(b"Firefox/140", "2620:fe::fe", body))
+        await post(below, Outbound(b"Firefox/140", "2620:fe::fe", body))
         below.close()
     port = wire.url.rpartition(":")[2].encode()
     assert wire.requests == [
@@ -29,7 +29,7 @@ async def test_a_user_agent_goes_out_as_it_came() -> None:
     """Bytes that are no ASCII stay as they are, no User-Agent stays none, and an empty one empty."""
     async with client_to(answering) as (client, wire):
         for agent in (b"M\xfcller \xe2\x82\xac\t\xff", None, b""):
-            await client.post(Outbound(agent, "9.9.9.9", b"{}"))
+            await post(client, Outbound(agent, "9.9.9.9", b"{}"))
     first, second, third = wire.requests
     assert b"\r\nUser-Agent: M\xfcller \xe2\x82\xac\t\xff\r\n" in first
     assert b"user-agent" not in second.lower()
@@ -40,7 +40,7 @@ async def test_no_user_agent_makes_a_header() -> None:
     """Line ends and zeros in a stored User-Agent can't make another header or another request."""
     agent = b"x\r\nX-Plausible-IP: 1.2.3.4\r\n\r\nPOST /api/event HTTP/1.1\nA: b\0c"
     async with client_to(answering) as (client, wire):
-        await client.post(Outbound(agent, "9.9.9.9", b"{}"))
+        await post(client, Outbound(agent, "9.9.9.9", b"{}"))
     [request] = wire.requests
     assert request.count(b"\r\n") == 8
     assert b"\nX-Plausible-IP" not in request
@@ -60,8 +60,8 @@ async def test_the_answer_is_read_whole() -> None:
         await peer.say(b"HTTP/1.1 400 No\r\nx-plausible-dropped: many\r\nContent-Length: 3\r\n\r\n\xff{}")
 
     async with client_to(script) as (client, wire):
-        assert await client.post(EVENT) == Reply(429, 2, "Wed", "x" * 4_096)
-        assert await client.post(EVENT) == Reply(400, 0, None, "\ufffd{}")
+        assert await post(client, EVENT) == Reply(429, 2, "Wed", "x" * 4_096)
+        assert await post(client, EVENT) == Reply(400, 0, None, "\ufffd{}")
         assert wire.connections == 1
 
 
@@ -82,7 +82,7 @@ async def test_an_unusual_answer_is_one_too(answer: bytes) -> None:
             await peer.say(*(answer[n : n + 1] for n in range(len(answer))))
 
     async with client_to(script) as (client, wire):
-        assert [await client.post(EVENT) for _ in range(3)] == [DELIVERED] * 3
+        assert [await post(client, EVENT) for _ in range(3)] == [DELIVERED] * 3
         assert wire.connections == 1
 
 
@@ -94,5 +94,5 @@ async def test_an_answer_without_a_body_is_whole() -> None:
             await peer.say(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     async with client_to(script) as (client, wire):
-        assert [await client.post(EVENT) for _ in range(2)] == [Reply(204)] * 2
+        assert [await post(client, EVENT) for _ in range(2)] == [Reply(204)] * 2
         assert wire.connections == 1

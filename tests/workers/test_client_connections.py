@@ -11,7 +11,7 @@ import pytest
 
 from relay.rules.judge import NoAnswer, Trouble
 from tests.queue.samples import until
-from tests.workers.wire import DELIVERED, EVENT, OK, Peer, answering, client_to, serving, silent
+from tests.workers.wire import DELIVERED, EVENT, OK, Peer, answering, client_to, post, serving
 from workers import connection as connection_module
 from workers.client import Client
 
@@ -19,16 +19,16 @@ from workers.client import Client
 async def test_a_connection_is_used_again() -> None:
     """One event after the other goes over one connection."""
     async with client_to(answering) as (client, wire):
-        assert [await client.post(EVENT) for _ in range(5)] == [DELIVERED] * 5
+        assert [await post(client, EVENT) for _ in range(5)] == [DELIVERED] * 5
         assert (wire.connections, len(wire.requests)) == (1, 5)
 
 
 async def test_each_event_side_by_side_has_its_own_connection() -> None:
     """Events side by side never share a connection at the same time."""
     async with client_to(answering) as (client, wire):
-        assert await asyncio.gather(*(client.post(EVENT) for _ in range(8))) == [DELIVERED] * 8
+        assert await asyncio.gather(*(post(client, EVENT) for _ in range(8))) == [DELIVERED] * 8
         assert 1 <= wire.connections <= 8
-        await asyncio.gather(*(client.post(EVENT) for _ in range(8)))
+        await asyncio.gather(*(post(client, EVENT) for _ in range(8)))
         assert wire.connections <= 8
 
 
@@ -52,7 +52,7 @@ async def test_a_server_that_closes_is_met_anew(answer: bytes) -> None:
     async with client_to(script) as (client, wire):
         kept = client._idle  # noqa: SLF001 - that the end arrived here too shows nowhere else
         for n in range(3):
-            assert await client.post(EVENT) == DELIVERED
+            assert await post(client, EVENT) == DELIVERED
             await until("the server closed", lambda: wire.open == 0)
             await until("the client knows", lambda: not any(connection.reusable for connection in kept))
             assert wire.connections == n + 1
@@ -62,9 +62,9 @@ async def test_idle_connections_are_retired_first(monkeypatch: pytest.MonkeyPatc
     """A kept connection is given up before the other side might close it under a request."""
     monkeypatch.setattr(connection_module, "IDLE_S", 0.05)
     async with client_to(answering) as (client, wire):
-        await client.post(EVENT)
+        await post(client, EVENT)
         await until("the connection is retired", lambda: wire.open == 0)
-        assert await client.post(EVENT) == DELIVERED
+        assert await post(client, EVENT) == DELIVERED
         assert wire.connections == 2
 
 
@@ -88,7 +88,7 @@ async def test_keep_alive_is_obeyed(line: bytes, *, kept: bool) -> None:
 
     async with client_to(script) as (client, wire):
         for _ in range(3):
-            assert await client.post(EVENT) == DELIVERED
+            assert await post(client, EVENT) == DELIVERED
             await until("it is retired", lambda: kept or wire.open == 0)
         assert wire.connections == (1 if kept else 3)
 
@@ -109,26 +109,9 @@ async def test_an_answer_nobody_asked_for_ends_the_connection(parts: tuple[bytes
             await peer.hung_up()
 
     async with client_to(script) as (client, wire):
-        assert await client.post(EVENT) == DELIVERED
+        assert await post(client, EVENT) == DELIVERED
         await until("the client hung up", lambda: wire.open == 0, within_s=connection_module.IDLE_S / 2)
-        assert await client.post(EVENT) == DELIVERED
-        assert wire.connections == 2
-
-
-async def test_a_wait_that_is_cancelled_ends_the_connection() -> None:
-    """A cancelled delivery leaves no connection whose answer the next event could take for its own."""
-
-    async def script(peer: Peer) -> None:
-        if wire.connections == 1:
-            await silent(peer)
-        await answering(peer)
-
-    async with client_to(script) as (client, wire):
-        waiting = asyncio.create_task(client.post(EVENT))
-        await until("the request is there", lambda: wire.requests)
-        waiting.cancel()
-        await asyncio.wait([waiting])
-        assert await client.post(EVENT) == DELIVERED
+        assert await post(client, EVENT) == DELIVERED
         assert wire.connections == 2
 
 
@@ -169,7 +152,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: Pat
     """A self-signed certificate is UNREACHABLE, with words that tell an operator why; no event is sent."""
     async with serving(answering, tls=server_tls(certificate)) as wire:
         client = Client(wire.url, 5.0, 5.0)
-        answer = await client.post(EVENT)
+        answer = await post(client, EVENT)
     assert answer == NoAnswer(Trouble.UNREACHABLE, "TLS: self-signed certificate")
     assert wire.requests == []
 
@@ -179,7 +162,7 @@ async def test_a_trusted_certificate_is_taken(certificate: Path, monkeypatch: py
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
     async with serving(answering, tls=server_tls(certificate)) as wire:
         client = Client(wire.url, 5.0, 5.0)
-        assert [await client.post(EVENT) for _ in range(2)] == [DELIVERED] * 2
+        assert [await post(client, EVENT) for _ in range(2)] == [DELIVERED] * 2
         assert wire.connections == 1
         client.close()
         await until("it hung up", lambda: wire.open == 0)
@@ -193,7 +176,7 @@ async def test_plain_http_in_tls_s_place_is_unreachable() -> None:
         await peer.say(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     async with serving(script) as wire:
-        answer = await Client(wire.url.replace("http:", "https:"), 5.0, 5.0).post(EVENT)
+        answer = await post(Client(wire.url.replace("http:", "https:"), 5.0, 5.0), EVENT)
     assert isinstance(answer, NoAnswer)
     assert answer.trouble is Trouble.UNREACHABLE
 
@@ -205,5 +188,5 @@ async def test_a_server_that_never_finishes_tls_is_unreachable() -> None:
         await peer.hung_up()
 
     async with serving(script) as wire:
-        answer = await Client(wire.url.replace("http:", "https:"), 0.1, 5.0).post(EVENT)
+        answer = await post(Client(wire.url.replace("http:", "https:"), 0.1, 5.0), EVENT)
     assert answer == NoAnswer(Trouble.UNREACHABLE, "no connection in 0.1 s")

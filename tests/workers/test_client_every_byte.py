@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from relay.rules.judge import NoAnswer, Reply, Trouble
-from tests.workers.wire import EVENT, Peer, Script, client_to
+from tests.workers.wire import EVENT, Peer, Script, client_to, post
 
 ANSWER = b"HTTP/1.1 202 Accepted\r\nx-plausible-dropped: 1\r\nContent-Length: 2\r\n\r\nok"
 HEAD = ANSWER.index(b"\r\n\r\n") + 4
@@ -26,7 +26,7 @@ async def test_an_answer_that_ends_at_any_byte(end: str) -> None:
             peer.reset()
 
     async with client_to(script) as (client, wire):
-        answers = [await client.post(EVENT) for _ in range(len(ANSWER) + 1)]
+        answers = [await post(client, EVENT) for _ in range(len(ANSWER) + 1)]
     assert all(isinstance(a, NoAnswer) and a.trouble is Trouble.UNANSWERED for a in answers[:HEAD])
     assert answers[HEAD:] == [Reply(202, 1, text="ok"[:n]) for n in range(3)]
     assert len(wire.requests) == len(ANSWER) + 1, "and nothing was sent twice"
@@ -42,7 +42,7 @@ async def test_a_request_that_is_read_up_to_any_byte() -> None:
 
     async with client_to(script) as (client, wire):
         size = len(client._bytes_of(EVENT))  # noqa: SLF001 - how long a request is shows nowhere else before it is sent
-        answers = [await client.post(EVENT) for _ in range(size)]
+        answers = [await post(client, EVENT) for _ in range(size)]
     assert wire.connections == size
     assert all(isinstance(a, NoAnswer) and a.trouble is Trouble.UNANSWERED for a in answers)
 
@@ -74,5 +74,5 @@ async def endless_interim(peer: Peer) -> None:
 async def test_a_head_without_an_end_is_cut(script: Script) -> None:
     """An answer whose head does not end costs neither memory nor the whole time limit, and is no answer."""
     async with client_to(script, answer_timeout_s=30.0) as (client, _):
-        answer = await client.post(EVENT)
+        answer = await post(client, EVENT)
     assert answer == NoAnswer(Trouble.UNANSWERED, "the answer's head has no end")

@@ -11,7 +11,7 @@ import pytest
 
 from relay.rules.judge import NoAnswer, Trouble
 from tests.workers.test_client_connections import server_tls
-from tests.workers.wire import DELIVERED, EVENT, answering, serving
+from tests.workers.wire import DELIVERED, EVENT, answering, post, serving
 from workers.client import Client
 
 KEY = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
@@ -62,7 +62,7 @@ async def test_who_cannot_show_who_he_is_gets_nothing(
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
     async with serving(answering, tls=server_tls(authority / name)) as wire:
-        answer = await Client(wire.url, 5.0, 5.0).post(EVENT)
+        answer = await post(Client(wire.url, 5.0, 5.0), EVENT)
     assert isinstance(answer, NoAnswer)
     assert answer.trouble is Trouble.UNREACHABLE
     assert answer.detail.startswith(words)
@@ -74,5 +74,5 @@ async def test_the_authority_is_enough(authority: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
     async with serving(answering, tls=server_tls(authority / "good")) as wire:
         client = Client(wire.url, 5.0, 5.0)
-        assert await client.post(EVENT) == DELIVERED
+        assert await post(client, EVENT) == DELIVERED
         client.close()

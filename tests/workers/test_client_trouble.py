@@ -12,7 +12,7 @@ import pytest
 
 from relay.rules.judge import NoAnswer, Reply, Trouble
 from tests.queue.samples import until
-from tests.workers.wire import DELIVERED, EVENT, OK, Peer, Script, client_to, serving, silent
+from tests.workers.wire import DELIVERED, EVENT, OK, Peer, Script, client_to, post, serving, silent
 from workers.client import Client, Outbound
 
 PATIENCE_S = 0.15
@@ -21,7 +21,7 @@ PATIENCE_S = 0.15
 async def one_answer(script: Script, event: Outbound = EVENT) -> Reply | NoAnswer:
     """What the client makes of one request to such a server that waits for an answer only shortly."""
     async with client_to(script, PATIENCE_S) as (client, _):
-        answer = await client.post(event)
+        answer = await post(client, event)
     assert answer is not None
     return answer
 
@@ -29,7 +29,7 @@ async def one_answer(script: Script, event: Outbound = EVENT) -> Reply | NoAnswe
 async def test_what_must_not_be_written_is_not() -> None:
     """When the connection stands and the lease has ended meanwhile, not a byte is sent."""
     async with client_to(silent, PATIENCE_S) as (client, wire):
-        assert await client.post(EVENT, may_write=lambda: False) is None
+        assert await post(client, EVENT, may_write=lambda: False) is None
         await until("the server saw the end", lambda: wire.connections == 1 and wire.open == 0)
         assert wire.requests == []
 
@@ -39,7 +39,7 @@ async def test_nothing_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     client = Client(url, 2.0, 2.0)
-    answer = await client.post(EVENT)
+    answer = await post(client, EVENT)
     assert isinstance(answer, NoAnswer)
     assert answer.trouble is Trouble.UNREACHABLE
     assert "refused" in answer.detail.lower() or "connect" in answer.detail.lower()
@@ -48,7 +48,7 @@ async def test_nothing_listens() -> None:
 
 async def test_a_name_that_nobody_has() -> None:
     """An upstream whose name is not known is UNREACHABLE."""
-    answer = await Client("http://plausible.invalid", 5.0, 2.0).post(EVENT)
+    answer = await post(Client("http://plausible.invalid", 5.0, 2.0), EVENT)
     assert isinstance(answer, NoAnswer)
     assert answer.trouble is Trouble.UNREACHABLE
 
@@ -165,11 +165,11 @@ async def test_a_request_that_did_not_go_out_was_not_counted() -> None:
     huge = Outbound(b"Firefox/140", "9.9.9.9", b"x" * 16_000_000)  # more than the kernel keeps for two sockets
     async with serving(script, small=True) as wire:
         client = Client(wire.url, 2.0, 5.0)
-        answer = await client.post(huge)
+        answer = await post(client, huge)
         assert isinstance(answer, NoAnswer)
         assert answer.trouble is Trouble.BROKEN
         client.answer_timeout_s = 0.05
-        answer = await client.post(huge)
+        answer = await post(client, huge)
         given_up.set()
         assert answer == NoAnswer(Trouble.BROKEN, "no answer in 0.05 s")
 
@@ -184,9 +184,9 @@ async def test_a_large_request_that_went_out_whole_may_have_been_counted() -> No
         await peer.request()
 
     async with client_to(script) as (client, wire):
-        assert await client.post(large) == DELIVERED
+        assert await post(client, large) == DELIVERED
         assert len(wire.requests[0]) > 1_000_000
-        answer = await client.post(large)
+        answer = await post(client, large)
         assert isinstance(answer, NoAnswer)
         assert answer.trouble is Trouble.UNANSWERED
 
@@ -200,6 +200,6 @@ async def test_an_early_answer_to_half_a_request_counts() -> None:
         await peer.hung_up()
 
     async with client_to(script) as (client, wire):
-        assert await client.post(Outbound(None, "9.9.9.9", b"x" * 3_000_000)) == Reply(413)
-        assert await client.post(EVENT) == Reply(413)
+        assert await post(client, Outbound(None, "9.9.9.9", b"x" * 3_000_000)) == Reply(413)
+        assert await post(client, EVENT) == Reply(413)
         assert wire.connections == 2

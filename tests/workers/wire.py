@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from relay.rules.judge import Reply
+from relay.rules.judge import NoAnswer, Reply
 from tests.queue.samples import until
 from workers.client import Client, Outbound
 
@@ -100,7 +100,15 @@ async def serving(script: Script, *, tls: ssl.SSLContext | None = None, small: b
 
 
 EVENT: Final = Outbound(b"Firefox/140", "9.9.9.9", b'{"n":"pageview"}')
+Answer = Reply | NoAnswer | None
 DELIVERED: Final = Reply(202, text="ok")
+
+
+async def post(client: Client, outbound: Outbound, may_write: Callable[[], bool] = lambda: True) -> Answer:
+    """Send one event and wait for what came of it."""
+    told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    client.send(outbound, told.set_result, may_write)
+    return await told
 
 
 async def answering(peer: Peer) -> None:

@@ -1,0 +1,143 @@
+"""Events with a key: the first is kept, a repeat is known and is not. Names, script and words of it; nothing runs here.
+
+What is remembered of a key is a record, written in the same step as its event: where there is a record, there was the
+event, whichever door, crash or restart came between. Neither key nor body can be read from it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import hiredis
+
+from relay.queue import keys
+from relay.queue.stored import Packed, StoredEvent
+
+DIGEST_BYTES: Final = 16  # of a SHA-256: with a thousand million records two are alike by chance once in 10^20
+
+
+class Receipt(StrEnum):
+    """What became of an item that was put. `UNAVAILABLE`: not known to be kept, it shall be sent again."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """By what a repeat is known: whose key, the key, and the body as it was posted.
+
+    `scope` tells senders apart, whose keys may be alike; each site of an event is told apart as well.
+    """
+
+    scope: str
+    key: str
+    body: bytes
+
+    def record(self, site: str) -> str:
+        """The name of the record of this key's event of that site."""
+        digest = _digest(b"\0".join(text.encode("utf-8", "surrogatepass") for text in (self.scope, self.key, site)))
+        return f"relay:once:{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+    def fingerprint(self) -> bytes:
+        """What a repeat's body must have the same of."""
+        return _digest(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What was posted as one: an event for each of its sites, at least one, and its key if it has one."""
+
+    events: Sequence[StoredEvent]
+    once: Once | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PackedItem:
+    """An item as it is written; `records` has a name for each event, or is empty without a key."""
+
+    events: list[Packed]
+    records: list[str]
+    fingerprint: bytes
+
+
+def packed_item(item: Item, events: list[Packed]) -> PackedItem:
+    """The item with its events packed."""
+    if item.once is None:
+        return PackedItem(events, [], b"")
+    return PackedItem(events, [item.once.record(event.site) for event in item.events], item.once.fingerprint())
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.sha256(text).digest()[:DIGEST_BYTES]
+
+
+# One step over several partitions, as an item's sites may be in several, and a repeat's visitor in another than the
+# first one's: his address may have changed. So it needs a single server, as arq does.
+# KEYS events, ledger, prefix of tallies of each partition, then the records. ARGV how many partitions, life of a record
+# in ms; then for each item how many events, fingerprint, and for each event which partition, which of KEYS is its
+# record (0: none), hour, site, stored form. A conflict keeps nothing of its item; what fails, fails its own item only.
+# → receipt of each item, or the server's words why it failed; length of each partition's stream.
+PUT_ONCE: Final = (
+    "#!lua"
+    + keys.TALLY
+    + """
+local function take(first, last, print)
+  local known, receipt = {}, 'duplicate'
+  for i = first, last, 5 do
+    local record = KEYS[tonumber(ARGV[i + 1])]
+    known[i] = record and redis.call('GET', record)
+    if known[i] and known[i] ~= print then return 'conflict' end
+  end
+  for i = first, last, 5 do
+    local p, record = 3 * ARGV[i], KEYS[tonumber(ARGV[i + 1])]
+    if known[i] then
+      redis.call('HINCRBY', KEYS[p - 1], 'duplicates', 1)
+    else
+      redis.call('XADD', KEYS[p - 2], '*', 'e', ARGV[i + 4])
+      if record then redis.call('SET', record, print, 'PX', ARGV[2]) end
+      redis.call('HINCRBY', KEYS[p - 1], 'accepted', 1)
+      tally(KEYS[p], ARGV[i + 2], 'accepted', ARGV[i + 3], 1)
+      receipt = 'accepted'
+    end
+  end
+  return receipt
+end
+local receipts, lengths, at = {}, {}, 3
+while at < #ARGV do
+  local last = at + 1 + 5 * ARGV[at]
+  local fine, told = pcall(take, at + 2, last, ARGV[at + 1])
+  receipts[#receipts + 1] = fine and told or type(told) == 'table' and told['err'] or tostring(told)
+  at = last + 1
+end
+for p = 1, ARGV[1] do lengths[p] = redis.pcall('XLEN', KEYS[3 * p - 2]) end
+return {receipts, lengths}
+"""
+)
+
+
+def partitions_in(items: Sequence[PackedItem]) -> list[int]:
+    """The partitions of the items, each once, in the order of the script's lengths."""
+    return list(dict.fromkeys(event.partition for item in items for event in item.events))
+
+
+def command(sha: bytes, items: Sequence[PackedItem], keep_ms: int) -> bytes:
+    """One call of PUT_ONCE, ready to send."""
+    place = {partition: n for n, partition in enumerate(partitions_in(items), 1)}
+    touched = [name(p) for p in place for name in (keys.events, keys.ledger, keys.tally)]
+    told: list[bytes | str | int] = [len(place), keep_ms]
+    for item in items:
+        told += [len(item.events), item.fingerprint]
+        for n, event in enumerate(item.events):
+            if item.records:
+                touched.append(item.records[n])
+            told += [place[event.partition], len(touched) if item.records else 0, *event.tally, event.form]
+    packed: bytes = hiredis.pack_command((b"EVALSHA", sha, len(touched), *touched, *told))  # type: ignore[arg-type] # its stub knows tuples of one only
+    return packed
