@@ -6,7 +6,6 @@ A later version reads all earlier ones. Nothing of the request is kept that is n
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final, NamedTuple
@@ -74,6 +73,11 @@ def pack(event: StoredEvent) -> bytes:
     return b"".join((VERSION, orjson.dumps([event.site, event.ip, agent, event.accepted_ms, flags]), b"\n", event.body))
 
 
+def head_of(site: str) -> bytes:
+    """What the stored form of each event of that site begins with, and no other's."""
+    return b"%b[%b," % (VERSION, orjson.dumps(site))
+
+
 def unpack(form: bytes) -> StoredEvent:
     """The event of a stored form; raises UnreadableError for anything else."""
     head, newline, body = form.partition(b"\n")
@@ -104,7 +108,9 @@ def _is_address(ip: str) -> bool:
 def _agent_bytes(agent: object) -> bytes | None:
     if agent is None:
         return None
-    if isinstance(agent, str):
-        with contextlib.suppress(UnicodeEncodeError):
-            return agent.encode("latin-1")
-    raise UnreadableError(DAMAGED)
+    if type(agent) is not str:
+        raise UnreadableError(DAMAGED)
+    try:
+        return agent.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise UnreadableError(DAMAGED) from error
