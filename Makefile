@@ -4,9 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PACKAGES := $(VENV)/.packages
 STAMP  := $(VENV)/.installed
+LOAD   := $(VENV)/.load/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run event test check audit format lock clean
+.PHONY: help install run event test test-clients check audit format lock load clean
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -34,6 +35,10 @@ event: $(STAMP) ## Post one event to the relay that `make run` started
 test: $(STAMP) ## Run the whole suite, a file at a time on each core, four at the most
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
+test-clients: $(STAMP) ## Run Plausible's known clients against the relay (needs Node 20 and Chromium)
+	$(BIN)/python -m clients.install
+	$(BIN)/python -m pytest clients/tests
+
 check: $(STAMP) ## Lint, format, types, import directions, Dockerfile, dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,9 +57,20 @@ format: $(STAMP) ## Let ruff mend what it can
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format --quiet .
 
+$(LOAD): $(STAMP) load/requirements.lock
+	$(PYTHON) -m venv $(VENV)/.load
+	$(VENV)/.load/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r load/requirements.lock
+	@touch $(LOAD)
+
+load: $(LOAD) ## Measure the relay beside its peers, the short form (about 5 minutes)
+	$(BIN)/python -m load.bench accept
+	$(BIN)/python -m load.bench deliver
+
 lock: ## Resolve the dependencies anew (needs uv)
-	uv pip compile pyproject.toml --extra embedded --generate-hashes --universal --python-version 3.11 --quiet -o requirements.lock
-	uv pip compile pyproject.toml --extra embedded --group dev --generate-hashes --universal --python-version 3.11 --quiet -o requirements-dev.lock
+	uv pip compile pyproject.toml --extra embedded --extra import --generate-hashes --universal --python-version 3.11 --quiet -o requirements.lock
+	uv pip compile pyproject.toml --extra embedded --extra import --group dev --generate-hashes --universal --python-version 3.11 --quiet -o requirements-dev.lock
+	uv pip compile clients/requirements.in --generate-hashes --universal --python-version 3.11 --quiet -o clients/requirements.lock
+	uv pip compile load/requirements.txt pyproject.toml --extra embedded -c requirements.lock --generate-hashes --universal --python-version 3.11 --quiet -o load/requirements.lock
 
 clean: ## Remove what the targets made, but not the relay's data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) clients/.venv clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

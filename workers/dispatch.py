@@ -93,7 +93,7 @@ class Dispatcher:
             entry = lane.turn(self._others(lane, site, entry))
         lane.partition.unfinished += 1
         if self.policy.max_age_s is not None:
-            late = too_late(time.time() - entry.event.accepted_ms / 1_000, self.policy.max_age_s)
+            late = too_late(time.time() - entry.event.began_ms / 1_000, self.policy.max_age_s)
             if late is not None:
                 self._end(lane, entry, late)
                 return

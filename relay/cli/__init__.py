@@ -7,6 +7,7 @@ sandbox.py  a stand-in for Plausible
 check.py    the settings, and whether Redis and Plausible answer (asked in probes.py)
 status.py   what became of the events
 breakdown.py  the same by site or hour
+replay.py   logs into the queue; replaying.py runs it, progress.py tells how far it is
 dead.py     dead letters
 source.py   who may post
 letters.py  a dead letter as it is told
@@ -34,6 +35,7 @@ COMMANDS = {
     "check": "Check the settings, and whether Redis and Plausible answer.",
     "status": "Say what became of the events.",
     "source": "Say who may post: add sources, give them new keys, remove them.",
+    "replay": "Queue the events of log files.",
     "dead": "Look at dead letters, export, resend or remove them.",
     "audit": "Recount all that is kept, and say what differs.",
 }

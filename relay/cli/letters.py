@@ -30,6 +30,8 @@ def whole(letter: DeadLetter) -> dict[str, Any]:
     if event is None:
         return told | {"stored_base64": b64encode(letter.form).decode()}
     told |= {"accepted": when(event.accepted_ms), "ip": event.ip}
+    if event.occurred_ms is not None:
+        told |= {"occurred": when(event.occurred_ms)}
     told |= {"user_agent": None} if event.user_agent is None else _lossless("user_agent", event.user_agent)
     return told | _lossless("body", event.body) | {"revenue": event.revenue, "engagement": event.engagement}
 

@@ -14,11 +14,13 @@ from typing import Any, Final
 from aiohttp import HttpVersion11, web
 from redis.asyncio import Redis
 
+from relay.http.batch import Batches
 from relay.http.connections import SERVER, DoorRunner, allow_many_connections
 from relay.http.cors import add_cors, preflight
-from relay.http.events import BODY_LIMIT_BYTES, Events, Policy
+from relay.http.events import BODY_LIMIT_BYTES, Events
 from relay.http.exposed import Exposed
 from relay.http.health import Health
+from relay.http.intake import Intake, Policy
 from relay.http.operators import Operators
 from relay.http.senders import Senders
 from relay.http.watch import Watch
@@ -45,15 +47,16 @@ def build_door(settings: Settings) -> web.Application:
     watch = Watch(redis, committer, settings.partitions, settings.max_backlog)
     address_rate = rate_of(settings.address_rate, settings.address_burst)
     senders = Senders(redis, anybody(parse_sites(settings.sites), address_rate), watch.refused)
-    policy = Policy(settings.validation, settings.trusted_proxies, settings.missing_ip)
+    policy = Policy(settings.validation, settings.trusted_proxies, settings.missing_ip, settings.occurred_at_prop)
     operators = Operators(settings.admin_key)
-    events = Events(policy, senders, Limits(redis), committer, watch)
+    intake = Intake(policy, senders, Limits(redis), committer, watch)
     health, exposed = Health(watch, operators), Exposed(watch, operators, senders.named_sites)
     app = web.Application(client_max_size=BODY_LIMIT_BYTES)
     app[WATCH] = watch
-    app.router.add_post("/api/event", events.post, expect_handler=_go_on)
-    app.router.add_route("OPTIONS", "/api/event", preflight)
-    app.router.add_route("*", "/api/event", _not_found, expect_handler=_go_on)
+    for path, post in (("/api/event", Events(intake).post), ("/api/events", Batches(intake).post)):
+        app.router.add_post(path, post, expect_handler=_go_on)
+        app.router.add_route("OPTIONS", path, preflight)
+        app.router.add_route("*", path, _not_found, expect_handler=_go_on)
     for path, told in (("/health/live", health.live), ("/health/ready", health.ready), ("/metrics", exposed.get)):
         app.router.add_get(path, told, expect_handler=_go_on)
         app.router.add_route("*", path, _only_read, expect_handler=_go_on)

@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from relay.http.operators import Operators
+from relay.http.verdicts import Status
 from relay.http.watch import LOOK_TIMEOUT_S, Watch
 from relay.queue.connection import AWAY
 from relay.queue.tallies import DAY_S, NOTHING, Tally, first_hour, summed
@@ -46,10 +47,20 @@ class RelayCollector(Collector):
         for reason, n in sorted(self.watch.refused.items()):
             refused.add_metric([reason], n)
         yield refused
+        yield from self._batches()
         if self.watch.seen is not None and not self.watch.trouble:
             yield from self._ledger()
             yield from self._delivery()
             yield self._sites()
+
+    def _batches(self) -> Iterator[Metric]:
+        batches = CounterMetricFamily("relay_batches", "Batches that this door answered with verdicts.")
+        batches.add_metric([], self.watch.batches)
+        yield batches
+        items = CounterMetricFamily("relay_batch_items", "Items of these, by what became of them.", labels=["status"])
+        for status, n in _from_zero(Status, self.watch.items).items():
+            items.add_metric([status], n)
+        yield items
 
     def _ledger(self) -> Iterator[Metric]:
         seen = self.watch.seen

@@ -64,10 +64,14 @@ class Senders:
             return self.anybody.sites.names
         return frozenset[str]().union(*(kept.source.sites.names for kept in self._found.kept))
 
-    def refuse(self, denied: Denied) -> web.Response:
-        """Count it, log it, answer it."""
+    def note(self, denied: Denied) -> None:
+        """Count it and log it."""
         self.refused[denied.reason] += 1
         self._log.say(denied, time.monotonic())
+
+    def refuse(self, denied: Denied) -> web.Response:
+        """Count it, log it, answer it."""
+        self.note(denied)
         answer = web.Response(
             status=denied.status, body=orjson.dumps({"errors": denied.errors}), content_type="application/json"
         )

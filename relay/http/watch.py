@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,10 @@ class Watch:
     """Share of the server's maxmemory that is used, 0 if it has none."""
     refused: Counter[str] = field(default_factory=Counter)
     """Refusals of this process, by reason, since its start."""
+    batches: int = 0
+    """Batches that this process answered with verdicts, since its start."""
+    items: Counter[str] = field(default_factory=Counter)
+    """Items of these, by what became of them."""
     _reported: Counter[str] = field(default_factory=Counter)
     _seen_s: float = -1e9
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -93,6 +98,11 @@ class Watch:
                 pipe.hincrby(keys.REFUSED, reason, n)
             await pipe.execute()
             self._reported += new
+
+    def count_batch(self, items: Iterable[str]) -> None:
+        """Count a batch, and its items by their statuses."""
+        self.batches += 1
+        self.items.update(items)
 
     def _now_in_trouble(self, trouble: str) -> None:
         if self.trouble != trouble:

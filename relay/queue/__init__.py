@@ -7,6 +7,7 @@ server      is the server fit, and how full is its memory
 stored      the stored form of an event, and its partition
 committing  put: accepted events become durable (the door)
 once        events with a key: a repeat is known, and not kept again
+marked      events of a log, put together with the mark up to where it is queued (relay replay)
 sources     who may post: kept, read, changed
 leases      who owns a partition
 claiming    read in order, settle outcomes (the workers)

@@ -18,7 +18,7 @@ from relay.queue.scripts import sha
 
 RawEntry = tuple[bytes, dict[bytes, bytes]]
 
-# KEYS events. ARGV first id, last id, most entries, most bytes, what a form begins with (empty: all are meant).
+# KEYS events. ARGV first id, last id, most entries, most bytes, what a form has behind its version (empty: all).
 # → the last id that was looked at, then id and form of each that is meant; empty if there was nothing to look at.
 READ: Final = """#!lua flags=no-writes
 local from, most, most_bytes, head = ARGV[1], 2 * ARGV[3], tonumber(ARGV[4]), ARGV[5]
@@ -27,7 +27,7 @@ repeat
   local page = redis.call('XRANGE', KEYS[1], from, ARGV[2], 'COUNT', 16)
   for _, entry in ipairs(page) do
     local form = entry[2][1] == 'e' and entry[2][2] or ''
-    if string.sub(form, 1, #head) == head then
+    if string.sub(form, 2, 1 + #head) == head then
       found[#found + 1] = entry[1]
       found[#found + 1] = form
       bytes = bytes + #form
@@ -44,9 +44,9 @@ return found
 async def read_on(
     redis: Redis, partition: int, span: tuple[bytes, bytes], most: tuple[int, int], head: bytes = b""
 ) -> tuple[bytes | None, list[RawEntry]]:
-    """The entries within `span`, first and last id, whose form begins with `head`; `most` entries and bytes, and a few.
+    """The entries within `span`, first and last id, whose form has `head` behind its version.
 
-    Returns them with the last id that was looked at, None if there was nothing there.
+    At most `most` entries and bytes, and a few. Returns them with the last id that was looked at, None if there was nothing there.
     """
     words = ("EVALSHA", sha(READ), 1, keys.events(partition), *span, *most, head)
     call: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only

@@ -1,7 +1,8 @@
 """The stored form of an event: what one stream entry holds, and which partition it goes to.
 
-Version 1: the digit `1`, a line of JSON with what delivery needs beside the body, then the body as it came.
-A later version reads all earlier ones. Nothing of the request is kept that is not named here.
+The digit of its version, a line of JSON with what delivery needs beside the body, then the body as it came.
+Version 1: site, address, User-Agent, when it was accepted, flags. Version 2: the same, and when it occurred; written
+only if that is known, so a relay that knows version 1 alone reads all the others. Nothing else of a request is kept.
 """
 
 from __future__ import annotations
@@ -15,11 +16,10 @@ import orjson
 
 from relay.queue.keys import OTHER_SITES
 
-VERSION: Final = b"1"
+PLAIN: Final = b"1"
+WITH_TIME: Final = b"2"
+VERSIONS: Final = frozenset({PLAIN, WITH_TIME})
 SITE_CHARACTERS: Final = 253  # the longest name in DNS; longer ones are made up, and not counted apart
-
-
-DAMAGED: Final = "the head of a version 1 event is damaged"
 
 
 class UnreadableError(ValueError):
@@ -27,8 +27,9 @@ class UnreadableError(ValueError):
 
 
 class StoredEvent(NamedTuple):
-    """An accepted event of one site. `accepted_ms` is Unix time; `user_agent` None if the request had none.
+    """An accepted event of one site. Times are Unix time; `user_agent` is None if the request had none.
 
+    `occurred_ms`: when it occurred, if its sender said so; else it is as old as its acceptance.
     A tuple, as a frozen dataclass takes three times as long to make, and each event is made twice on its way.
     """
 
@@ -39,6 +40,12 @@ class StoredEvent(NamedTuple):
     accepted_ms: int
     revenue: bool = False
     engagement: bool = False
+    occurred_ms: int | None = None
+
+    @property
+    def began_ms(self) -> int:
+        """From when on its age counts."""
+        return self.accepted_ms if self.occurred_ms is None else self.occurred_ms
 
     @property
     def visitor(self) -> tuple[bytes | None, str, str]:
@@ -70,27 +77,37 @@ def pack(event: StoredEvent) -> bytes:
     """The stored form. The User-Agent's bytes go through latin-1, which maps every byte to one character."""
     agent = None if event.user_agent is None else event.user_agent.decode("latin-1")
     flags = ("r" if event.revenue else "") + ("e" if event.engagement else "")
-    return b"".join((VERSION, orjson.dumps([event.site, event.ip, agent, event.accepted_ms, flags]), b"\n", event.body))
+    kept = [event.site, event.ip, agent, event.accepted_ms, flags]
+    if event.occurred_ms is None:
+        return b"".join((PLAIN, orjson.dumps(kept), b"\n", event.body))
+    return b"".join((WITH_TIME, orjson.dumps([*kept, event.occurred_ms]), b"\n", event.body))
 
 
 def head_of(site: str) -> bytes:
-    """What the stored form of each event of that site begins with, and no other's."""
-    return b"%b[%b," % (VERSION, orjson.dumps(site))
+    """What the stored form of each event of that site has behind its version, and no other's."""
+    return b"[%b," % orjson.dumps(site)
 
 
 def unpack(form: bytes) -> StoredEvent:
     """The event of a stored form; raises UnreadableError for anything else."""
     head, newline, body = form.partition(b"\n")
-    if head[:1] != VERSION or not newline:
-        raise UnreadableError(f"unknown form {form[:1]!r}; this relay reads version 1")
+    version = head[:1]
+    if version not in VERSIONS or not newline:
+        raise UnreadableError(f"unknown form {version!r}; this relay reads versions 1 and 2")
     try:
-        site, ip, agent, accepted_ms, flags = orjson.loads(head[1:])
+        site, ip, agent, accepted_ms, flags, *times = orjson.loads(head[1:])
         fits = type(site) is str and type(accepted_ms) is int and type(flags) is str and _is_address(ip)
     except (ValueError, TypeError) as error:
-        raise UnreadableError(DAMAGED) from error
-    if not fits:
-        raise UnreadableError(DAMAGED)
-    return StoredEvent(site, ip, _agent_bytes(agent), body, accepted_ms, "r" in flags, "e" in flags)
+        raise UnreadableError(_damaged(version)) from error
+    if not fits or [type(time_ms) for time_ms in times] != ([int] if version == WITH_TIME else []):
+        raise UnreadableError(_damaged(version))
+    occurred_ms = times[0] if times else None
+    agent = _agent_bytes(agent, version)
+    return StoredEvent(site, ip, agent, body, accepted_ms, "r" in flags, "e" in flags, occurred_ms)
+
+
+def _damaged(version: bytes) -> str:
+    return f"the head of a version {version.decode()} event is damaged"
 
 
 def _is_address(ip: str) -> bool:
@@ -105,12 +122,12 @@ def _is_address(ip: str) -> bool:
     return "%" not in ip
 
 
-def _agent_bytes(agent: object) -> bytes | None:
+def _agent_bytes(agent: object, version: bytes) -> bytes | None:
     if agent is None:
         return None
     if type(agent) is not str:
-        raise UnreadableError(DAMAGED)
+        raise UnreadableError(_damaged(version))
     try:
         return agent.encode("latin-1")
     except UnicodeEncodeError as error:
-        raise UnreadableError(DAMAGED) from error
+        raise UnreadableError(_damaged(version)) from error

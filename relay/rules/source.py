@@ -173,12 +173,14 @@ def _no_key_for(site: str) -> Denied:
     return Denied(401, Denial.NO_KEY, message, site=site)
 
 
-def no_visitor(source: Source) -> Denied:
-    """A source that speaks for its visitors named none."""
+def no_visitor(source: Source, *, of_item: bool = False) -> Denied:
+    """A source that speaks for its visitors named none, in a request or in an item of a batch."""
+    right = '"X-Forwarded-For: <address>" and the visitor\'s User-Agent as User-Agent'
+    if of_item:
+        right = '"ip" and the visitor\'s User-Agent as "user_agent"'
     message = (
         f"no visitor is named: source {shown(source.name)} speaks for its visitors, and Plausible would take its "
-        'server for one, or drop it as a datacentre: send the visitor\'s address as "X-Forwarded-For: <address>" and '
-        "the visitor's User-Agent as User-Agent"
+        f"server for one, or drop it as a datacentre: send the visitor's address as {right}"
     )
     return Denied(400, Denial.NO_VISITOR, message, source.name, field="ip")
 

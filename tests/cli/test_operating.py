@@ -1,5 +1,6 @@
 """`relay status` and `relay dead` on a real data set: what an operator reads."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -65,16 +66,25 @@ async def test_status_without_drops_gives_no_advice(redis: Redis, redis_url: str
 async def test_status_names_the_sites_that_fail(redis: Redis, redis_url: str, tmp_path: Path) -> None:
     """Sites that any worker sees failing are named with why, once each; where none fails there is no such line."""
     await ended(redis, ("delivered", b""))
-    for worker, failing in ("a", {"b.example": "failing: status 500", "c.example": "busy: status 429"}), ("b", {}):
-        state = {
-            "upstream": {"state": "up", "limit": 8, "url": "http://p"} | ({"failing_sites": failing} if failing else {})
-        }
-        await heartbeat(redis, worker, json.dumps(state), [])
-    lines = relay("status", "--redis-url", redis_url, cwd=tmp_path).stdout.splitlines()
+    failing = {"b.example": "failing: status 500", "c.example": "busy: status 429"}
+    async with asyncio.TaskGroup() as group:
+        beating = group.create_task(_beat(redis, failing))
+        told = await asyncio.to_thread(relay, "status", "--redis-url", redis_url, cwd=tmp_path)
+        beating.cancel()
+    lines = told.stdout.splitlines()
     at = lines.index("failing    b.example: failing: status 500")
     assert lines[at + 1] == "           c.example: busy: status 429"
     await heartbeat(redis, "a", json.dumps({"upstream": {"state": "up"}}), [])
     assert "\nfailing" not in relay("status", "--redis-url", redis_url, cwd=tmp_path).stdout
+
+
+async def _beat(redis: Redis, failing: dict[str, str]) -> None:
+    """Two workers' heartbeats until cancelled: a command may start more slowly than a worker counts as gone."""
+    up = {"state": "up", "limit": 8, "url": "http://p"}
+    while True:
+        await heartbeat(redis, "a", json.dumps({"upstream": up | {"failing_sites": failing}}), [])
+        await heartbeat(redis, "b", json.dumps({"upstream": up}), [])
+        await asyncio.sleep(0.2)
 
 
 async def test_one_is_said_as_one(redis: Redis, redis_url: str, tmp_path: Path) -> None:
@@ -92,7 +102,10 @@ async def test_one_is_said_as_one(redis: Redis, redis_url: str, tmp_path: Path) 
     assert (lost.returncode, lost.stdout) == (1, "0 dead letters removed\n")
     assert "not found: 1 of the named letters" in lost.stderr
     await redis.hincrby(keys.ledger(0), "repeated", 1)  # type: ignore[misc]
-    assert "repeated   1 event sent twice" in relay("status", *named, cwd=tmp_path).stdout
+    await redis.hincrby(keys.ledger(0), "duplicates", 1)  # type: ignore[misc]
+    told = relay("status", *named, cwd=tmp_path).stdout
+    assert "repeated   1 event sent twice" in told
+    assert "duplicates 1 event that a sender repeated" in told
 
 
 async def test_a_limit_is_not_below_nothing(redis: Redis, redis_url: str, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import orjson
 import pytest
 from aiohttp import FormData
 
-from relay.http import events
+from relay.http import intake
 from tests.http.conftest import OpenDoor
 from tests.http.door import Door, body, errors, has_cors, padded, request
 
@@ -163,7 +163,7 @@ async def test_flags_are_kept(door: Door) -> None:
 
 async def test_a_body_that_does_not_come_is_408(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who stops in the middle of a body gets an answer in the end and its connection is closed."""
-    monkeypatch.setattr(events, "BODY_WITHIN_S", 0.2)
+    monkeypatch.setattr(intake, "BODY_WITHIN_S", 0.2)
     halves = [(), (b"0\r\n",), (b"no length\r\n\r\n",)]
     for rest in halves:
         async with await door.connection() as socket:

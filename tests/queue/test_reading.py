@@ -40,7 +40,7 @@ async def test_pages_end_by_bytes(redis: Redis) -> None:
 
 async def test_a_page_of_one_site_has_no_others(redis: Redis) -> None:
     """The server leaves out the others, and says how far it looked; what is no event is nobody's."""
-    await put(redis, 1, *(event_of(f"e{n}", site=SITES[n % 3]) for n in range(90)))
+    await put(redis, 1, *(event_of(f"e{n}", site=SITES[n % 3], occurred_ms=n if n % 2 else None) for n in range(90)))
     await redis.xadd(keys.events(0), {"x": "y"})
     whole = await read_after(redis, 0, START, 1_000)
     for n, site in enumerate(SITES):

@@ -22,6 +22,7 @@ EVENTS = st.builds(
     accepted_ms=st.integers(0, 2**53),
     revenue=st.booleans(),
     engagement=st.booleans(),
+    occurred_ms=st.none() | st.integers(0, 2**53),
 )
 
 
@@ -33,11 +34,16 @@ def test_what_is_kept_comes_back(event: StoredEvent) -> None:
 
 
 def test_the_form_is_the_one_that_is_on_disks() -> None:
-    """Version 1 is fixed: what an earlier relay wrote is read for ever."""
+    """Versions 1 and 2 are fixed: what an earlier relay wrote is read for ever."""
     event = StoredEvent("bücher.example", "::1", b"M\xfcller/1 \xe2\x82\xac", b'{"n":\n"x"}', 7, revenue=True)
     form = b'1["b\xc3\xbccher.example","::1","M\xc3\xbcller/1 \xc3\xa2\xc2\x82\xc2\xac",7,"r"]\n{"n":\n"x"}'
     assert pack(event) == form
     assert unpack(form) == event
+    timed = event._replace(occurred_ms=5)
+    later_form = b"2" + form[1:].replace(b',7,"r"]', b',7,"r",5]')
+    assert pack(timed) == later_form
+    assert unpack(later_form) == timed
+    assert (event.began_ms, timed.began_ms) == (7, 5)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +53,12 @@ def test_the_form_is_the_one_that_is_on_disks() -> None:
         b"\n",
         b"1",
         b'2["a","9.9.9.9",null,1,""]\n{}',
+        b'2["a","9.9.9.9",null,1,"",null]\n{}',
+        b'2["a","9.9.9.9",null,1,5]\n{}',
+        b"2[]\n{}",
+        b"2null\n{}",
+        b'3["a","9.9.9.9",null,1,"",5]\n{}',
+        b'1["a","9.9.9.9",null,1,"",5]\n{}',
         b'["a","9.9.9.9",null,1,""]\n{}',
         b"1\n{}",
         b"1{}\n{}",

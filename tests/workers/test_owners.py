@@ -32,7 +32,7 @@ async def until_sent(rig: Rig, count: int) -> None:
 async def test_two_workers_share_and_a_clean_stop_repeats_nothing(redis_url: str) -> None:
     """Two workers own half each; one that stops under load repeats nothing, and the other one takes over."""
     async with open_rig(redis_url) as rig:
-        rig.fail({"delay_s": 0.03})
+        rig.fail({"delay_s": 0.2})  # four seconds of work: some is left when the second one has stopped
         async with rig.worker("first") as first:
             await until("it owns all", lambda: len(first.ownership.owned) == 4)
             async with rig.worker("second") as second:
@@ -45,6 +45,7 @@ async def test_two_workers_share_and_a_clean_stop_repeats_nothing(redis_url: str
                 await until("both are sending", lambda: first.dispatcher.in_flight and second.dispatcher.in_flight)
             assert second.unfinished == 0
             assert (await rig.account())["pending"] > 0
+            rig.fail()
             await rig.accept(*round_of(20))
             await rig.settled()
             await until("it owns all again", lambda: len(first.ownership.owned) == 4)

@@ -1,0 +1,130 @@
+"""From the items of a batch that may be kept to their verdicts: room, limits, one write.
+
+A write that is not known to have succeeded is told of each item it concerns, and of no other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from relay.http.intake import RETRY_AFTER_S, Intake, Posted, stored
+from relay.http.verdicts import Status, Verdict
+from relay.queue.once import Item, Once, Receipt
+from relay.rules.idempotency import CONFLICT, scope_of
+from relay.rules.source import Denied, Source
+
+MAX_EVENTS: Final = 5_000  # that a batch becomes: items may name many sites, and one write is one all others wait for
+MAX_BYTES: Final = 10_000_000  # of all these
+NO_ROOM: Final = (
+    f"with its sites the batch becomes over {MAX_EVENTS:,} events or {MAX_BYTES:,} bytes: send it in several"
+)
+UNKNOWN: Final = "not known to be kept, please send it again"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An item that may be kept: its bytes as posted, and of what its sender will be warned."""
+
+    raw: bytes
+    posted: Posted
+    warnings: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Room:
+    """What a batch may become."""
+
+    events: int = MAX_EVENTS
+    size: int = MAX_BYTES
+
+    def take(self, posted: Posted) -> bool:
+        """Whether there is room for that one, too; if so it is taken."""
+        events = len(posted.admitted.sites)
+        size = events * len(posted.event.body)
+        if events > self.events or size > self.size:
+            return False
+        self.events -= events
+        self.size -= size
+        return True
+
+
+async def keep(intake: Intake, judged: Sequence[Kept | Verdict], now_ms: int) -> list[Verdict] | Denied:
+    """Keep what may be kept, in its order, in one write; a verdict for each, or why nothing of it was kept.
+
+    Raises UnavailableError if nothing is known to be kept.
+    """
+    over = await _over(intake, [item for item in judged if isinstance(item, Kept)])
+    if isinstance(over, Denied):
+        return over
+    judged = [_within(intake, item, over) for item in judged]
+    receipts = iter(await _put(intake, [item for item in judged if isinstance(item, Kept)], now_ms))
+    return [item if isinstance(item, Verdict) else _verdict(intake, item, next(receipts)) for item in judged]
+
+
+Bucket = tuple[Source, str]
+
+
+async def _over(intake: Intake, items: Iterable[Kept]) -> dict[Bucket, Denied] | Denied:
+    """Which addresses of which source have sent too much; or that the whole batch is too much."""
+    costs: Counter[Bucket] = Counter()
+    of_source: Counter[Source] = Counter()
+    for item in items:
+        source, events = item.posted.sender.source, len(item.posted.admitted.sites)
+        if source.rate is None and source.address_rate is None:
+            continue
+        costs[source, item.posted.sender.visitor.ip] += events
+        of_source[source] += events
+    if len(costs) == 1:
+        ((source, address), cost) = costs.popitem()
+        return await intake.limits.take(source, address, cost) or {}
+    for source, cost in of_source.items():
+        if (denied := await intake.limits.take(source, "", cost)) is not None:
+            return denied
+    over: dict[Bucket, Denied] = {}
+    for (source, address), cost in costs.items():
+        if (denied := await intake.limits.take(replace(source, rate=None), address, cost)) is not None:
+            over[source, address] = denied
+    return over
+
+
+def _within(intake: Intake, item: Kept | Verdict, over: dict[Bucket, Denied]) -> Kept | Verdict:
+    """The item, or the verdict that its address has sent too much."""
+    if not over or isinstance(item, Verdict):
+        return item
+    denied = over.get((item.posted.sender.source, item.posted.sender.visitor.ip))
+    if denied is None:
+        return item
+    intake.senders.note(replace(denied, site=item.posted.admitted.sites[0]))
+    return Verdict(Status.REFUSED, denied.errors, item.warnings, denied.retry_after_s)
+
+
+async def _put(intake: Intake, items: Sequence[Kept], now_ms: int) -> list[Receipt]:
+    """One write; a receipt for each."""
+    if not items:
+        return []
+    if all(item.posted.key is None for item in items):
+        await intake.committer.put([event for item in items for event in stored(item.posted, now_ms)])
+        return [Receipt.ACCEPTED] * len(items)
+    return await intake.committer.put_items([Item(stored(item.posted, now_ms), _once(item)) for item in items])
+
+
+def _once(item: Kept) -> Once | None:
+    key = item.posted.key
+    return None if key is None else Once(scope_of(item.posted.sender.source), key, item.raw)
+
+
+def _verdict(intake: Intake, item: Kept, receipt: Receipt) -> Verdict:
+    match receipt:
+        case Receipt.ACCEPTED:
+            return Verdict(Status.ACCEPTED, warnings=item.warnings)
+        case Receipt.DUPLICATE:
+            return Verdict(Status.DUPLICATE, warnings=item.warnings)
+        case Receipt.CONFLICT:
+            intake.watch.refused["id"] += 1
+            return Verdict(Status.REFUSED, {"id": [CONFLICT.message(strict=True)]}, item.warnings)
+        case Receipt.UNAVAILABLE:
+            intake.watch.refused["unavailable"] += 1
+            return Verdict(Status.REFUSED, {"request": [UNKNOWN]}, item.warnings, RETRY_AFTER_S)
