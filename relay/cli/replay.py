@@ -47,7 +47,7 @@ SHOWN_PAGES = 20
 @click.option("--explain", "line", type=click.IntRange(min=1), metavar="LINE", help="Say what becomes of this line.")
 @click.option("--report", type=_FILE, help="Add a JSON line to this file for each line that is refused.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-@settings_options("redis_url", "data", "sites", "validation", "max_backlog")
+@settings_options("redis_url", "data", "sites", "validation", "max_backlog", "idempotency_keep_s")
 def replay(settings: Settings, *, as_json: bool, line: int | None, **options: Any) -> None:
     """Turn the lines of logs into events and queue them, each line exactly once.
 

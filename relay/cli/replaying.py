@@ -141,7 +141,7 @@ async def _replay(
     logs = _opened(asked, plan)
     most = min(asked.max_pending, max(1, int(settings.max_backlog * BACKLOG_SHARE)))
     pacer = Pacer(data_set.redis, data_set.partitions, most, asked.rate, asked.site_rate, rules.rates)
-    replay = Replay(data_set.redis, data_set.partitions, pacer)
+    replay = Replay(data_set.redis, data_set.partitions, pacer, round(settings.idempotency_keep_s * 1_000))
     telling = _Telling(replay.summary, _progress(logs), report)
     replay.on_batch, pacer.on_wait, replay.on_away = telling.batch, telling.wait, telling.away
     for number in (signal.SIGINT, signal.SIGTERM):

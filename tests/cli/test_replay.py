@@ -62,3 +62,36 @@ def test_what_cannot_be_done_is_said(redis_url: str, tmp_path: Path) -> None:
     ):
         done = relay("replay", *arguments, "--redis-url", redis_url, cwd=tmp_path)
         assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+RULES = """
+[[rule]]
+name = "sales"
+path = "/thanks"
+query = { amount = "*" }
+event = "Purchase"
+revenue = { amount = "{query.amount}", currency = "EUR" }
+"""
+
+
+def test_a_rehearsal_leaves_no_trace(tmp_path: Path) -> None:
+    """--dry-run needs no Redis and says what would be; refused lines are in the report; --explain names the rule."""
+    lines = [clf("/a"), clf("/thanks?amount=9.90"), clf("/thanks?amount=9,90"), clf("/x.css"), "garbage\n"]
+    (tmp_path / "access.log").write_text("".join(lines))
+    (tmp_path / "rules.toml").write_text(RULES)
+    how = ("access.log", "--site", "example.com", "--rules", "rules.toml")
+    told = relay("replay", *how, "--dry-run", "--json", "--report", "refused.ndjson", cwd=tmp_path)
+    assert told.returncode == 1
+    assert json.loads(told.stdout).items() >= {
+        "lines": 5, "events": 2, "queued": 0, "left_out": {"static": 1}, "refused": 2, "sites": {"example.com": 2},
+        "pages": {"example.com /a": 1, "example.com Purchase": 1},
+    }.items()  # fmt: skip
+    report = [json.loads(line) for line in (tmp_path / "refused.ndjson").read_text().splitlines()]
+    assert [(row["line"], row["reason"]) for row in report] == [(3, "invalid"), (5, "malformed")]
+    assert "send 9.90" in report[0]["detail"]
+    explained = relay("replay", *how, "--explain", "2", "--json", cwd=tmp_path)
+    said = json.loads(explained.stdout)
+    assert (said["decided_by"], said["outcome"]) == ("sales", "event Purchase for example.com")
+    assert json.loads(said["body"])["revenue"] == {"amount": "9.90", "currency": "EUR"}
+    beyond = relay("replay", *how, "--explain", "6", cwd=tmp_path)
+    assert (beyond.returncode, "has 5 lines, so none of number 6" in beyond.stderr) == (2, True)
