@@ -108,6 +108,13 @@ def explain(settings: Settings, asked: Asked, line: int) -> dict[str, Any]:
 
 
 @contextmanager
+def reading(settings: Settings, asked: Asked) -> Iterator[tuple[Plan, Report]]:
+    """How the logs are read, and where refused lines are told, for those who queue nothing."""
+    with _said(), report_to(asked.report) as report:
+        yield _plan(asked, settings, _rules(asked), _named(settings)), report
+
+
+@contextmanager
 def _said() -> Iterator[None]:
     """Put failures into words."""
     try:
