@@ -8,22 +8,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from relay.queue.committing import EVENTS_A_WRITE, UnavailableError
 from relay.queue.connection import AWAY, describe
-from relay.queue.marked import Marks, Placed
+from relay.queue.marked import Marks, Placed, Written
 from relay.replay import known
 from relay.replay.batch import Batch, Lines, judge
 from relay.replay.opening import Opened
 from relay.replay.pace import Pacer
 from relay.replay.source import Log
 from relay.replay.summary import Summary
+
+T = TypeVar("T")
 
 AWAY_FOR_S: Final = 60.0  # a server that is being restarted; longer and the replay ends, to be run again
 AGAIN_S: Final = 0.5
@@ -80,7 +82,7 @@ class Replay:
         self.summary.duplicates += len(batch.events) - len(fresh)
         begin = 0
         while begin < len(fresh):
-            room = await self.pacer.room(self.stop)
+            room = await self._patiently(lambda: self.pacer.room(self.stop))
             if self.stop.is_set():
                 return
             stop = _line_end(fresh, begin + min(room, EVENTS_A_WRITE))
@@ -94,23 +96,30 @@ class Replay:
             await self._write(log, marks, [], batch.end)
 
     async def _write(self, log: Log, marks: Marks, events: Sequence[Placed], end: int) -> None:
-        """One write; while the server is away it is repeated, which counts no line twice."""
+        """One write. Begun anew after a failure, it counts no line twice."""
+
+        async def write() -> Written:
+            if not marks.lowest:
+                await known.keep(marks, log)
+            return await marks.put(events, end)
+
+        written = await self._patiently(write)
+        self.pacer.pending = written.pending
+        self.summary.queued += len(events) - written.duplicates
+        self.summary.duplicates += written.duplicates
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until the server answers; while it is away or full, for so long. Raises what it raised last."""
         deadline_s = time.monotonic() + AWAY_FOR_S
         while True:
             try:
-                if not marks.lowest:
-                    await known.keep(marks, log)
-                self.pacer.pending, known_ones = await marks.put(events, end)
+                return await ask()
             except (*AWAY, RedisError, UnavailableError) as error:
                 if time.monotonic() > deadline_s or self.stop.is_set():
                     raise
                 self.on_away(str(error) if isinstance(error, UnavailableError) else describe(error))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.stop.wait(), AGAIN_S)
-            else:
-                self.summary.queued += len(events) - known_ones
-                self.summary.duplicates += known_ones
-                return
 
 
 def _line_end(events: Sequence[Placed], index: int) -> int:
