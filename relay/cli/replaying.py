@@ -139,7 +139,7 @@ async def _rehearse(settings: Settings, asked: Asked, rules: Rules, report: Repo
     telling = _Telling(summary, _progress(logs), report)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    finished = rehearsal.rehearse(logs, summary, stop, telling.batch)
+    finished = rehearsal.rehearse(logs, summary, stop, telling.batch, telling.progress.note)
     telling.progress.end()
     return summary, finished
 

@@ -130,8 +130,8 @@ class Log:
         return b"".join(pieces)
 
     def read_so_far(self) -> int:
-        """Bytes of the file itself, which is what its size is measured in."""
-        return self.offset if self._raw is None else self._raw.tell()
+        """Bytes of the file itself, which is what its size is measured in; of a pipe, of its text."""
+        return self.offset if self._raw is None or self.size is None else self._raw.tell()
 
     def close(self) -> None:
         """Close the file."""

@@ -1,6 +1,9 @@
 """`relay replay` as a shell runs it: what is queued, what it says, its exit codes."""
 
+import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -95,3 +98,12 @@ def test_a_rehearsal_leaves_no_trace(tmp_path: Path) -> None:
     assert json.loads(said["body"])["revenue"] == {"amount": "9.90", "currency": "EUR"}
     beyond = relay("replay", *how, "--explain", "6", cwd=tmp_path)
     assert (beyond.returncode, "has 5 lines, so none of number 6" in beyond.stderr) == (2, True)
+
+
+def test_a_pipe_is_read_through() -> None:
+    """Standard input may be compressed, too; if it breaks off, what came before is told, and that it did."""
+    whole = gzip.compress("".join(clf(f"/{n}", visitor=n) for n in range(3_000)).encode())
+    command = (sys.executable, "-m", "relay", "replay", "-", "--site", "example.com", "--dry-run", "--json")
+    done = subprocess.run(command, input=whole[:-500], capture_output=True, cwd=Path(__file__).parents[2], check=False)
+    assert b"standard input cannot be read further" in done.stderr, done.stderr
+    assert (done.returncode, 0 < json.loads(done.stdout)["events"] < 3_000) == (1, True)
