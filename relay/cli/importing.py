@@ -101,6 +101,8 @@ def run(settings: Settings, asked: Asked, target: Target) -> tuple[Summary, Impo
                 return logs.summary, one.finish()
         except (Refused, Missing) as error:
             raise WrongUsage(str(error)) from error
+        except OSError as error:
+            raise click.ClickException(f"{target.folder} cannot be written: {error.strerror}") from error
 
 
 class _Logs:
