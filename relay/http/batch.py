@@ -108,10 +108,11 @@ class Batches:
         return sender.source.speaks or is_in(self.intake.policy.trusted, ip_address(sender.visitor.ip))
 
     def _judge(self, raw: bytes, sender: Sender, now_ms: int, *, believed: bool) -> Kept | Verdict:
-        item = read_item(raw, self.intake.policy.validation, now_ms, believed=believed)
+        policy = self.intake.policy
+        item = read_item(raw, policy.validation, now_ms, believed=believed, time_prop=policy.time_prop)
         if isinstance(item, Refused):
             return self._refused(item)
-        if sender.forgot and item.ip is None and self.intake.policy.refuse_missing_ip:
+        if sender.forgot and item.ip is None and policy.refuse_missing_ip:
             return self._denied(no_visitor(sender.source, of_item=True))
         match self.intake.admitted(item.event, sender):
             case Denied() as denied:

@@ -93,6 +93,7 @@ def test_read(name: str, given: str, read: str | None) -> None:
         ("retry_for_s", "1h", "'1h' will not do"),
         ("retry_base_s", "301", "300 is less than retry_base_s"),
         ("missing_ip", "drop", "right would be refuse or accept"),
+        ("occurred_at_prop", "root:x:0", "right would be a name of letters, digits"),
         ("address_rate", "0", "a number above 0"),
         ("address_rate", "inf", "a number above 0"),
         ("address_burst", "0", "from 1 to 1000000"),
