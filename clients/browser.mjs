@@ -32,6 +32,15 @@ const orders = {
   async said({ page }) {
     return pages.get(page).said;
   },
+  // As a visitor turns to another window: the page stays, and hears that it lost the focus.
+  async cover({ page }) {
+    const { context, page: covered } = pages.get(page);
+    const log = await context.newCDPSession(covered);
+    const other = await context.newPage();
+    await log.send("Emulation.setFocusEmulationEnabled", { enabled: false });
+    await other.bringToFront();
+    await covered.waitForFunction("!document.hasFocus()", null, { polling: 50, timeout: 5000 });
+  },
   // As a visitor closes the tab: the page hears that it is hidden.
   async close({ page }) {
     await pages.get(page).page.close({ runBeforeUnload: true });
@@ -43,10 +52,13 @@ async function writeDown({ context, page, sent, said }) {
   page.on("pageerror", (error) => said.push(String(error)));
   const log = await context.newCDPSession(page);
   const byId = new Map();
-  log.on("Network.requestWillBeSent", ({ requestId, type, request: { method, url, headers, postData } }) => {
-    const contentType = headers["Content-Type"] ?? null;
-    const one = { type, method, url, content_type: contentType, body: postData ?? null, status: null, failed: null };
-    byId.set(requestId, one);
+  log.on("Network.requestWillBeSent", ({ requestId, type, redirectResponse, request }) => {
+    const { method, url, headers, postData } = request;
+    const before = byId.get(requestId);
+    if (before) before.status ??= redirectResponse?.status ?? null;
+    if (before && !redirectResponse) return; // told before: written down once
+    const one = { type, method, url, content_type: headers["Content-Type"] ?? null, body: postData ?? null };
+    byId.set(requestId, Object.assign(one, { status: null, failed: null }));
     sent.push(one);
   });
   log.on("Network.responseReceived", ({ requestId, response }) => {

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "clients.md"
+PAGE: Final = Path(__file__).parents[1] / "docs/clients.md"
 HOST: Final = "https://events.example.com"
 FENCE: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

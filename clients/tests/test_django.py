@@ -43,3 +43,17 @@ async def test_tag_proxy_and_custom_events(tmp_path: Path, relay: Relay, pages: 
     for each in (pageview, signup, engagement):
         assert (each.ip, each.user_agent, each.outcome) == (VISITOR, USER_AGENT, "recorded")
         assert each.sites == ["example.com"]
+
+
+async def test_without_the_script_its_own_events_still_come(tmp_path: Path, relay: Relay) -> None:
+    """Where `/js/` does not lead to Plausible, the tag's script is an error; what Django sends is not touched by it."""
+    (tmp_path / "settings.py").write_text(pointed_at(relay.door, SETTINGS), encoding="utf-8")
+    (tmp_path / "urls.py").write_text(URLS, encoding="utf-8")
+    (tmp_path / "views.py").write_text(VIEWS, encoding="utf-8")
+    with server((PYTHON, HERE / "django_site.py", tmp_path), tmp_path / "django.log") as django:
+        async with relay.http.get(f"{django}/js/script.js") as script:
+            assert script.status == 500
+        async with relay.http.get(f"{django}/signup", headers={"User-Agent": USER_AGENT}) as page:
+            assert await page.text() == "Welcome"
+        (signup,) = await arrivals(relay, django, 1)
+    assert (signup.name, signup.user_agent, signup.outcome) == ("Signup", USER_AGENT, "recorded")

@@ -10,5 +10,10 @@ relay      the relay under measurement
 rounds     A B A B …, medians, ranges, ratios
 accept     rows about the door
 deliver    rows about the worker
+whole      rows about all of it on one core
+latency    rows about a quiet relay
+backlog    rows about a million pending
+open_loop  the sender of scenarios, a process of its own
+senders    starts it, and reads what became of each event
 table      results as lines
 """

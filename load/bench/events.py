@@ -35,14 +35,9 @@ def body(number: int) -> bytes:
     )
 
 
-def request(number: int, port: int, visitors: int = VISITORS) -> bytes:
+def request(number: int, port: int) -> bytes:
     """The whole request of one event."""
-    visitor, told = number % visitors, body(number)
-    return (
-        b"POST /api/event HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: %b\r\nX-Forwarded-For: %b\r\n"
-        b"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n%b"
-        % (port, agent(visitor).encode(), address(visitor).encode(), len(told), told)
-    )
+    return _posted(number, port, body(number), b"text/plain")
 
 
 def number_of(told: bytes) -> int:
@@ -50,3 +45,36 @@ def number_of(told: bytes) -> int:
     place = told.find(MARK)
     digits = told[place + len(MARK) : place + len(MARK) + DIGITS]
     return int(digits) if place >= 0 and digits.isdigit() else -1
+
+
+def server_request(number: int, port: int) -> bytes:
+    """The same event as a server's library sends it: long keys, JSON, revenue."""
+    told = (
+        b'{"name":"Purchase","url":"https://example.com/e/%09d","domain":"example.com",'
+        b'"props":{"plan":"trial","items":3},"revenue":{"amount":"19.90","currency":"EUR"}}' % number
+    )
+    return _posted(number, port, told, b"application/json")
+
+
+def engagement_request(number: int, port: int) -> bytes:
+    """How far a visitor read, as the tracker sends it when a page is hidden."""
+    told = b'{"n":"engagement","u":"https://example.com/e/%09d","d":"example.com","sd":70,"e":5000,"v":3}' % number
+    return _posted(number, port, told, b"text/plain")
+
+
+def wrong_request(number: int, port: int) -> bytes:
+    """An event that has to be refused: its revenue cannot be read."""
+    told = (
+        b'{"n":"Purchase","u":"https://example.com/e/%09d","d":"example.com",'
+        b'"$":{"amount":"1,299.00","currency":"usd"}}' % number
+    )
+    return _posted(number, port, told, b"text/plain")
+
+
+def _posted(number: int, port: int, told: bytes, kind: bytes) -> bytes:
+    visitor = number % VISITORS
+    return (
+        b"POST /api/event HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: %b\r\nX-Forwarded-For: %b\r\n"
+        b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n%b"
+        % (port, agent(visitor).encode(), address(visitor).encode(), kind, len(told), told)
+    )

@@ -32,13 +32,12 @@ class Untold(StrEnum):
 
     BOT = "bot"
     ENGAGEMENT = "engagement"
-    FUTURE = "future"
     OUT_OF_ORDER = "out_of_order"
     PROPS = "props"
     REVENUE = "revenue"
 
 
-LEFT_OUT: Final = (Untold.BOT, Untold.ENGAGEMENT, Untold.FUTURE, Untold.OUT_OF_ORDER)
+LEFT_OUT: Final = (Untold.BOT, Untold.ENGAGEMENT, Untold.OUT_OF_ORDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +50,9 @@ class Closed:
 
 
 class Counting:
-    """Events in, finished days out.
+    """Events in, finished days out. `describe` reads a User-Agent, and gives None for a bot.
 
-    `describe` reads a User-Agent, and gives None for a bot. Nothing after `now_s` (Unix seconds) can have happened:
-    one line of a wrong clock would put all others out of order.
+    No event may lie in the future: one line of a wrong clock would put all others out of order.
     """
 
     def __init__(
@@ -62,12 +60,10 @@ class Counting:
         identity: Identity,
         describe: Callable[[bytes | None], Agent | None],
         calendar: Calendar,
-        now_s: float,
     ) -> None:
         self._identity = identity
         self._describe = describe
         self._calendar = calendar
-        self._now_ms = int(now_s * 1_000)
         self._ordering = Ordering()
         self._visits = Visits()
         self._days: dict[int, dict[str, Day]] = {}
@@ -83,9 +79,6 @@ class Counting:
         """Take one event; the days that are over now."""
         if kept.name == ENGAGEMENT:
             self._untold[Untold.ENGAGEMENT] += 1
-            return ()
-        if kept.at_ms > self._now_ms:
-            self._untold[Untold.FUTURE] += 1
             return ()
         closed: list[Closed] = []
         for one in self._ordering.push(kept):
@@ -142,10 +135,8 @@ class Counting:
         self._untold[Untold.REVENUE] += bool(kept.revenue)
         if kept.name == PAGEVIEW:
             self._untold[Untold.PROPS] += bool(kept.props)
-            seen = (on, page.hostname, page.path)
-            day.add_view(page.hostname, page.path, visit.visitor, first_in_visit=seen not in visit.pages)
-            visit.pages.add(seen)
-            visit.view(page.path)
+            is_first = visit.view(on, page.hostname, page.path)
+            day.add_view(page.hostname, page.path, visit.visitor, first_in_visit=is_first)
             return
         url = kept.props.get("url", "") if kept.name in WITH_URL else ""
         path = kept.props.get("path", page.path) if kept.name in WITH_PATH else ""

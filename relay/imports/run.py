@@ -15,18 +15,17 @@ from relay.imports.identity import Identity, root_finder
 from relay.replay.page import Kept
 
 CANNOT = (
-    "the import has days, no hours; no time on a page and no scroll depth; no revenue; of all props only `url` and "
-    "`path` of Plausible's own events; no funnels; filters by one column at a time"
+    "hours, only days; countries, which no log tells; time on page and scroll depth; revenue; props, but for `url` and "
+    "`path` of Plausible's own events; funnels; filters by two columns at a time"
 )
-"""What Plausible's import has no column for."""
+"""What Plausible's import has no column for, or a log no word."""
 
 _WORDS = {
-    Untold.BOT: "bots, which Plausible would drop",
-    Untold.ENGAGEMENT: "engagements, for which the import has no columns",
-    Untold.FUTURE: "lines from the future; the clock that wrote them was wrong",
-    Untold.OUT_OF_ORDER: "lines more than ten minutes out of order; sort the log, or import it by itself",
-    Untold.PROPS: "events that lose their props",
-    Untold.REVENUE: "events that lose their revenue",
+    Untold.BOT: "left out: bots by Plausible's lists",
+    Untold.ENGAGEMENT: "left out: engagements, for which the import has no columns",
+    Untold.OUT_OF_ORDER: "left out: more than ten minutes out of order; sort the log by its times",
+    Untold.PROPS: "without their props",
+    Untold.REVENUE: "without their revenue",
 }
 
 
@@ -60,6 +59,11 @@ class Summary:
     cannot: str = CANNOT
     files: list[Path] = field(default_factory=list)
 
+    @property
+    def wrong(self) -> bool:
+        """Whether events are missing that belong into the import."""
+        return Untold.OUT_OF_ORDER in self.left_out
+
     def as_json(self) -> dict[str, object]:
         """For `import.json` and `--json`."""
         return {
@@ -69,25 +73,18 @@ class Summary:
             "cannot": self.cannot,
         }
 
-    def lines(self) -> list[str]:
-        """For people."""
-        if not self.sites:
-            return ["nothing to import: no event became a visit", *_counted(self.left_out)]
-        sites = [
-            f"{site}: {said.first_day} to {said.last_day}, {said.visits:,} visits, {said.pageviews:,} pageviews, "
-            f"{said.events:,} custom events"
-            for site, said in sorted(self.sites.items())
-        ]
-        return [*sites, *_counted(self.left_out), *_counted(self.lost), f"not in it: {self.cannot}"]
+    def untold(self) -> list[str]:
+        """What is missing, in words."""
+        return [f"{count:>12,} {_WORDS[Untold(reason)]}" for reason, count in {**self.left_out, **self.lost}.items()]
 
 
 class Import:
-    """Takes events and writes the import. Raises `Missing` without its libraries; `now_s` is Unix time."""
+    """Takes events and writes the import. Raises `Missing` without its libraries."""
 
-    def __init__(self, folder: Folder, now_s: float, zone: tzinfo = UTC) -> None:
+    def __init__(self, folder: Folder, zone: tzinfo = UTC) -> None:
         self._folder = folder
         self._sites: dict[str, Site] = {}
-        self._counting = Counting(Identity(os.urandom, root_finder()), describer(), Calendar(zone), now_s)
+        self._counting = Counting(Identity(os.urandom, root_finder()), describer(), Calendar(zone))
 
     def take(self, kept: Kept) -> None:
         """One event of the log."""
@@ -109,7 +106,3 @@ class Import:
     def _write(self, closed: Closed) -> None:
         self._folder.write(closed)
         self._sites.setdefault(closed.site, Site()).add(closed)
-
-
-def _counted(counts: dict[str, int]) -> list[str]:
-    return [f"{count:,} {_WORDS[Untold(reason)]}" for reason, count in counts.items()]

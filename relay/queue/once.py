@@ -54,7 +54,7 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What was posted as one: an event for each of its sites, at least one, and its key if it has one."""
+    """What was posted as one: an event for each of its sites, and its key if it has one. Of no site it is no repeat."""
 
     events: Sequence[StoredEvent]
     once: Once | None = None
@@ -91,7 +91,7 @@ PUT_ONCE: Final = (
     + keys.TALLY
     + """
 local function take(first, last, print)
-  local known, receipt = {}, 'duplicate'
+  local known, receipt = {}, first > last and 'accepted' or 'duplicate'
   for i = first, last, 5 do
     local record = KEYS[tonumber(ARGV[i + 1])]
     known[i] = record and redis.call('GET', record)
@@ -135,7 +135,7 @@ def calls(items: Sequence[PackedItem]) -> list[Sequence[PackedItem]]:
     room = 0
     for item in items:
         room -= len(item.events)
-        if room < 0:
+        if room < 0 or not groups:
             groups.append([])
             room = EVENTS_A_CALL - len(item.events)
         groups[-1].append(item)

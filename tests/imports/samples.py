@@ -13,7 +13,6 @@ from relay.imports.identity import Identity
 from relay.imports.tables import Table
 from relay.replay.page import Kept
 
-NOW_S = 4_000_000_000
 SITE = "example.com"
 
 
@@ -29,7 +28,7 @@ def view(at_ms: int, path: str = "/", *, ip: str = "203.0.113.1", agent: bytes =
 
 def counting(zone: tzinfo = UTC) -> Counting:
     """A counting that knows one agent only, and takes `b"bot"` for a bot."""
-    return Counting(Identity(os.urandom, lambda host: host), described, Calendar(zone), NOW_S)
+    return Counting(Identity(os.urandom, lambda host: host), described, Calendar(zone))
 
 
 def described(agent: bytes | None) -> Agent | None:

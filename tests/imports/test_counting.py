@@ -21,7 +21,6 @@ from relay.imports.identity import Identity
 from relay.imports.tables import Table
 from relay.replay.page import Kept
 
-NOW_S = 4_000_000_000
 BEGAN_S = int(datetime(2026, 3, 27, 20, tzinfo=UTC).timestamp())  # summer time begins in Berlin two days later
 ZONES = [ZoneInfo("UTC"), ZoneInfo("Europe/Berlin"), ZoneInfo("America/St_Johns"), ZoneInfo("Pacific/Kiritimati")]
 AGENTS = {
@@ -120,7 +119,7 @@ moments = st.builds(
 
 def imported(events: list[Kept], zone: ZoneInfo) -> dict[str, dict[str, Rows]]:
     """What the relay makes of them, by site and table; every cell as text."""
-    counting = Counting(Identity(os.urandom, HOSTS.__getitem__), AGENTS.get, Calendar(zone), NOW_S)
+    counting = Counting(Identity(os.urandom, HOSTS.__getitem__), AGENTS.get, Calendar(zone))
     closed = [*itertools.chain.from_iterable(map(counting.take, events)), *counting.finish()]
     found: dict[str, dict[str, Rows]] = defaultdict(lambda: {table: [] for table in Table})
     for one in closed:

@@ -11,7 +11,7 @@ from relay.imports.folder import Refused, folder_name, opened
 from relay.imports.run import Import, Summary
 from relay.imports.tables import Table, columns
 from relay.replay.page import Kept
-from tests.imports.samples import NOW_S, SITE, at, view
+from tests.imports.samples import SITE, at, view
 
 FIRST = at("2026-01-30 12:00:00")
 SECOND = at("2026-02-02 12:00:00")
@@ -34,7 +34,7 @@ HEADERS = {  # as on Plausible's page "CSV import"
 def imported(folder: Path, *events: Kept, overwrite: bool = False) -> Summary:
     """Import these events, without a User-Agent, for its library takes seconds to load."""
     with opened(folder, overwrite=overwrite) as draft:
-        run = Import(draft, NOW_S)
+        run = Import(draft)
         for event in events:
             run.take(event)
         return run.finish()
@@ -73,20 +73,24 @@ def test_several_sites_have_a_folder_each(tmp_path: Path) -> None:
     assert names == {"example.com", "%2E.%2F..%2Fetc", "example.com%2Fblog"}
     assert len(list(tmp_path.rglob("*.csv"))) == 30
     assert [folder_name(name) for name in (".", "..", ".x", "a.b")] == ["%2E", "%2E.", "%2Ex", "a.b"]
+    long = [folder_name(f"{'ü' * 300}{last}") for last in "ab"]
+    assert (len(set(long)), {len(name) for name in long}) == (2, {217})
 
 
 def test_the_summary_stands_beside_the_tables(tmp_path: Path) -> None:
     """What was imported and what could not be, for those who read the tables later."""
-    summary = imported(tmp_path, quiet(FIRST), quiet(NOW_S * 1_000 + 1))
+    summary = imported(tmp_path, quiet(FIRST), quiet(SECOND), quiet(FIRST))
     said = json.loads((tmp_path / "import.json").read_bytes())
     assert said["complete"] is True
     assert len(said["files"]) == 10
     assert said["sites"] == {
-        SITE: {"first_day": "2026-01-30", "last_day": "2026-01-30", "visits": 1, "pageviews": 1, "events": 0}
+        SITE: {"first_day": "2026-01-30", "last_day": "2026-02-02", "visits": 2, "pageviews": 2, "events": 0}
     }
-    assert said["left_out"] == {"future": 1}
+    assert said["left_out"] == {"out_of_order": 1}
     assert said["cannot"] == summary.cannot
-    assert summary.lines()[0] == f"{SITE}: 2026-01-30 to 2026-01-30, 1 visits, 1 pageviews, 0 custom events"
+    assert [text.split(";")[0].strip() for text in summary.untold()] == [
+        "1 left out: more than ten minutes out of order"
+    ]
 
 
 @pytest.mark.parametrize("name", ["new", "."])
@@ -95,7 +99,7 @@ def test_a_run_that_fails_leaves_nothing(tmp_path: Path, name: str) -> None:
 
     def fail() -> None:
         with opened(tmp_path / name, overwrite=False) as draft:
-            run = Import(draft, NOW_S)
+            run = Import(draft)
             for day in range(3):
                 run.take(quiet(FIRST + day * 86_400_000))
             assert list(tmp_path.rglob("imported_pages"))
@@ -107,8 +111,8 @@ def test_a_run_that_fails_leaves_nothing(tmp_path: Path, name: str) -> None:
 
 
 def test_an_empty_log_writes_nothing(tmp_path: Path) -> None:
-    """And says so."""
-    assert imported(tmp_path / "out").lines() == ["nothing to import: no event became a visit"]
+    """And leaves no folder."""
+    assert imported(tmp_path / "out").files == []
     assert not (tmp_path / "out").exists()
 
 

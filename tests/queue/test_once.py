@@ -58,6 +58,16 @@ async def test_each_item_of_a_call_has_its_receipt(redis: Redis) -> None:
     assert (await ledger(redis, P))["accepted"] == 5
 
 
+async def test_an_item_of_no_site_is_no_repeat(redis: Redis) -> None:
+    """There is nothing to keep of it, with a key or without, first or between others."""
+    empty = Item((), Once("shop", "key", b"{}"))
+    async with committing(redis, P) as committer:
+        assert await committer.put_items([empty]) == [Receipt.ACCEPTED]
+        assert await committer.put_items([empty, item("a"), empty, Item(())]) == [Receipt.ACCEPTED] * 4
+        assert await committer.put_items([]) == []
+    assert (await ledger(redis, P))["accepted"] == 1
+
+
 async def test_items_without_keys_are_kept_as_ever(redis: Redis) -> None:
     """A call without any key costs what it did; a damaged partition fails its own items only."""
     events = [event_of("pageview", n) for n in range(40)]
