@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from redis.exceptions import RedisError
 
 from relay.cli.operating import DataSet, operate, several
 from relay.cli.progress import Progress
 from relay.cli.refusals import Report, report_to
+from relay.queue.committing import UnavailableError
+from relay.queue.connection import AWAY, describe
 from relay.queue.marked import OtherReplayError
 from relay.queue.sources import load
 from relay.replay import rehearsal
@@ -136,7 +139,7 @@ async def _rehearse(settings: Settings, asked: Asked, rules: Rules, report: Repo
     telling = _Telling(summary, _progress(logs), report)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    finished = rehearsal.rehearse(logs, summary, stop, telling.batch)
+    finished = rehearsal.rehearse(logs, summary, stop, telling.batch, telling.progress.note)
     telling.progress.end()
     return summary, finished
 
@@ -148,21 +151,20 @@ async def _replay(
     logs = _opened(asked, plan)
     most = min(asked.max_pending, max(1, int(settings.max_backlog * BACKLOG_SHARE)))
     pacer = Pacer(data_set.redis, data_set.partitions, most, asked.rate, asked.site_rate, rules.rates)
-    replay = Replay(data_set.redis, data_set.partitions, pacer)
+    replay = Replay(data_set.redis, data_set.partitions, pacer, round(settings.idempotency_keep_s * 1_000))
     telling = _Telling(replay.summary, _progress(logs), report)
     replay.on_batch, pacer.on_wait, replay.on_away = telling.batch, telling.wait, telling.away
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, replay.stop.set)
-    if asked.follow:
-        for opened in logs:
-            opened.log.close()  # the followers open them
-        await _follow([Follower(replay, plan, name) for name in asked.files])
-        telling.progress.end()
-        return replay.summary, True
-    finished = await _each(replay, logs, asked, telling)
+    try:
+        finished = await (_follow(replay, plan, logs) if asked.follow else _each(replay, logs, asked, telling))
+    except (*AWAY, RedisError, UnavailableError) as error:
+        why = str(error) if isinstance(error, UnavailableError) else describe(error)
+        telling.progress.note(f"Error: the queue does not take it: {why} (see `relay check`)")
+        finished = False
     telling.progress.end()
-    if replay.stop.is_set():
-        click.echo("stopped before the end: run the same command again, and it goes on where it was", err=True)
+    if not finished:
+        click.echo("it did not come to its end: run the same command again, and it goes on where it was", err=True)
     return replay.summary, finished
 
 
@@ -189,14 +191,17 @@ async def _each(replay: Replay, logs: list[Opened], asked: Asked, telling: _Tell
     return whole
 
 
-async def _follow(followers: list[Follower]) -> None:
-    """All of them side by side; the first that fails ends the others."""
+async def _follow(replay: Replay, plan: Plan, logs: list[Opened]) -> bool:
+    """All of them side by side, until it is stopped; the first that fails ends the others."""
+    for opened in logs:
+        opened.log.close()  # the followers open them
     try:
         async with asyncio.TaskGroup() as group:
-            for follower in followers:
-                group.create_task(follower.run())
+            for opened in logs:
+                group.create_task(Follower(replay, plan, opened.log.name).run())
     except ExceptionGroup as group_error:
         raise group_error.exceptions[0] from group_error
+    return True
 
 
 def _opened(asked: Asked, plan: Plan) -> list[Opened]:

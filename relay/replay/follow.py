@@ -70,7 +70,7 @@ class Follower:
         with contextlib.suppress(UnreadableLogError):  # something else that is named alike
             opened = open_with(name, self.plan)
             try:
-                marks = await known.find(self.replay.redis, self.replay.partitions, opened.log)
+                marks = await known.find(self.replay.redis, self.replay.partitions, opened.log, self.replay.keep_ms)
                 if marks is not None and marks.lowest:
                     opened.go_to(marks.lowest)
                     await self.replay.run(opened, marks)
