@@ -69,8 +69,8 @@ load-check: $(STAMP) ## Fail if an event costs a quarter more CPU time than was 
 	$(BIN)/python -m load.bench check
 
 lock: ## Resolve the dependencies anew (needs uv)
-	uv pip compile pyproject.toml --extra embedded --generate-hashes --universal --python-version 3.11 --quiet -o requirements.lock
-	uv pip compile pyproject.toml --extra embedded --group dev --generate-hashes --universal --python-version 3.11 --quiet -o requirements-dev.lock
+	uv pip compile pyproject.toml --extra embedded --extra import --generate-hashes --universal --python-version 3.11 --quiet -o requirements.lock
+	uv pip compile pyproject.toml --extra embedded --extra import --group dev --generate-hashes --universal --python-version 3.11 --quiet -o requirements-dev.lock
 	uv pip compile clients/requirements.in --generate-hashes --universal --python-version 3.11 --quiet -o clients/requirements.lock
 	uv pip compile load/requirements.txt pyproject.toml --extra embedded -c requirements.lock --generate-hashes --universal --python-version 3.11 --quiet -o load/requirements.lock
 

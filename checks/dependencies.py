@@ -111,7 +111,8 @@ def differing(lock: Lock) -> Iterator[str]:
 def faults(project: Mapping[str, Any], locks: Mapping[str, str], known: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Everything that is wrong. `locks` has the text of requirements.lock and requirements-dev.lock by their names."""
     run, dev = (read_lock(name, text) for name, text in locks.items())
-    ours = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["embedded"]]
+    extras = project["project"]["optional-dependencies"]
+    ours = [*project["project"]["dependencies"], *extras["embedded"], *extras["import"]]
     all_of_us = [*ours, *project["dependency-groups"]["dev"]]
     unlike = [name for name, version in run.versions.items() if dev.versions.get(name) != version]
     return [

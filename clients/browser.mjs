@@ -43,10 +43,13 @@ async function writeDown({ context, page, sent, said }) {
   page.on("pageerror", (error) => said.push(String(error)));
   const log = await context.newCDPSession(page);
   const byId = new Map();
-  log.on("Network.requestWillBeSent", ({ requestId, type, request: { method, url, headers, postData } }) => {
-    const contentType = headers["Content-Type"] ?? null;
-    const one = { type, method, url, content_type: contentType, body: postData ?? null, status: null, failed: null };
-    byId.set(requestId, one);
+  log.on("Network.requestWillBeSent", ({ requestId, type, redirectResponse, request }) => {
+    const { method, url, headers, postData } = request;
+    const before = byId.get(requestId);
+    if (before) before.status ??= redirectResponse?.status ?? null;
+    if (before && !redirectResponse) return; // told before: written down once
+    const one = { type, method, url, content_type: headers["Content-Type"] ?? null, body: postData ?? null };
+    byId.set(requestId, Object.assign(one, { status: null, failed: null }));
     sent.push(one);
   });
   log.on("Network.responseReceived", ({ requestId, response }) => {

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Final, Self
 
-from clients.chromium import SITE
+from clients.chromium import seen_by_browsers
 
 HERE: Final = Path(__file__).parent
 ESBUILD: Final = HERE / "node_modules" / ".bin" / "esbuild"
@@ -21,6 +21,18 @@ PAGE: Final = """<!doctype html>
 {body}
 <script type="module" src="{name}.js"></script>
 """
+
+
+def _bundle(code: str, into: Path, form: str) -> None:
+    bundled = subprocess.run(
+        (ESBUILD, "--bundle", f"--format={form}", "--log-level=warning", f"--outfile={into}"),
+        input=code,
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert bundled.returncode == 0, bundled.stderr
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -48,21 +60,21 @@ class Pages:
         self.server.server_close()
 
     @property
+    def address(self) -> str:
+        """Where other servers find it."""
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    @property
     def origin(self) -> str:
         """Where browsers find it."""
-        return f"http://{SITE}:{self.server.server_address[1]}"
+        return seen_by_browsers(self.address)
 
     def add(self, name: str, code: str, body: str = "") -> str:
         """A page with the code as its only script, bundled as a site's build does; its address."""
-        bundle = self.folder / f"{name}.js"
-        bundled = subprocess.run(
-            (ESBUILD, "--bundle", "--format=esm", "--log-level=warning", f"--outfile={bundle}"),
-            input=code,
-            cwd=HERE,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert bundled.returncode == 0, bundled.stderr
+        _bundle(code, self.folder / f"{name}.js", "esm")
         (self.folder / f"{name}.html").write_text(PAGE.format(name=name, body=body), encoding="utf-8")
         return f"{self.origin}/{name}.html"
+
+    def add_script(self, name: str) -> None:
+        """A file `/js/<name>` in the place of the one that Plausible serves under that name."""
+        _bundle((HERE / "script.js").read_text(encoding="utf-8"), self.folder / "js" / name, "iife")

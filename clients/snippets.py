@@ -6,17 +6,17 @@ import re
 from pathlib import Path
 from typing import Final
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "clients.md"
+PAGE: Final = Path(__file__).parents[1] / "docs/clients.md"
 HOST: Final = "https://events.example.com"
 FENCE: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def snippets(heading: str) -> list[str]:
-    """All the code under a heading of the page, in its order."""
+def snippets(heading: str, *languages: str) -> list[str]:
+    """The code under a heading of the page that is written in one of the languages, in its order."""
     text = PAGE.read_text(encoding="utf-8")
     found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     assert found, f"{PAGE.name} has no heading {heading!r}"
-    return [code for _, code in FENCE.findall(found[1])]
+    return [code for language, code in FENCE.findall(found[1]) if language in languages]
 
 
 def pointed_at(door: str, code: str) -> str:

@@ -9,7 +9,7 @@ from clients.snippets import pointed_at, snippets, with_option
 from tests.system.rig import Relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-(SETUP,) = snippets("@plausible-analytics/tracker")
+(SETUP,) = snippets("@plausible-analytics/tracker", "js")
 TOLD = "new Promise(callback => plausible({name}, {{...{more}, callback}}))"
 
 

@@ -13,7 +13,7 @@ from clients.snippets import pointed_at, snippets
 from tests.system.rig import Relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-(SETUP,) = snippets("plausible-client")
+(SETUP,) = snippets("plausible-client", "js")
 SEEN_FROM_OUTSIDE = "window.plausible = plausible;"
 SALE = """{
     url: "https://example.com/basket", props: {plan: "trial"}, revenue: {currency: "EUR", amount: 5} }"""

@@ -11,7 +11,7 @@ from clients.snippets import pointed_at, snippets, with_option
 from tests.system.rig import Relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-(SETUP,) = snippets("plausible-tracker")
+(SETUP,) = snippets("plausible-tracker", "js")
 SEEN_FROM_OUTSIDE = "window.plausible = plausible;"
 
 

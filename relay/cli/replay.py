@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from relay.cli.duration import Duration
+from relay.cli.importing import or_import
 from relay.cli.options import settings_options
 from relay.cli.replaying import Asked, explain, run
 from relay.replay.formats import FORMATS
@@ -38,6 +39,9 @@ SHOWN_PAGES = 20
     show_default=True,
     help="Wait while that many events are pending, so that live ones go first.",
 )
+@click.option(
+    "--follow", is_flag=True, help="Go on with what is written to the logs, through rotations, until stopped."
+)
 @click.option("--resume", is_flag=True, help="Go on with logs whose replay has begun, and only with such.")
 @click.option("--restart", is_flag=True, help="Forget that the logs were replayed, and queue them again.")
 @click.option("--dry-run", is_flag=True, help="Queue nothing; say what would be: sites, pages, what is left out.")
@@ -45,16 +49,22 @@ SHOWN_PAGES = 20
 @click.option("--report", type=_FILE, help="Add a JSON line to this file for each line that is refused.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @settings_options("redis_url", "data", "sites", "validation", "max_backlog")
+@or_import
 def replay(settings: Settings, *, as_json: bool, line: int | None, **options: Any) -> None:
     """Turn the lines of logs into events and queue them, each line exactly once.
 
     FILE may be compressed (gzip, bzip2, xz, zstd); - is standard input. Run it again after a stop, a crash or when the
-    log has grown, and it goes on where it was. Exit codes: 0 fine, 1 a line was refused or the replay stopped before
+    log has grown, and it goes on where it was. With --to-csv it writes files for Plausible's CSV import instead, from
+    logs of any age. Exit codes: 0 fine, 1 a line was refused or the replay stopped before
     its end, 2 wrong usage.
     """
     asked = Asked(**options)
     if asked.resume and asked.restart:
         raise click.UsageError("--resume and --restart exclude each other")
+    if asked.follow and "-" in asked.files:
+        raise click.UsageError("--follow is for files: standard input is read as it comes anyway")
+    if asked.follow and (asked.resume or asked.restart or asked.dry_run):
+        raise click.UsageError("--follow goes on by itself: leave --resume, --restart and --dry-run out")
     if line is not None:
         told = explain(settings, asked, line)
         click.echo(json.dumps(told, indent=2, ensure_ascii=False) if as_json else "\n".join(_pairs(told)))

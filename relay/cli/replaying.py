@@ -18,6 +18,7 @@ from relay.queue.sources import load
 from relay.replay import rehearsal
 from relay.replay.admitting import Admission, Terms
 from relay.replay.batch import Batch
+from relay.replay.follow import Follower
 from relay.replay.keeping import Place
 from relay.replay.known import PartitionsChangedError
 from relay.replay.opening import Opened, Plan, open_with
@@ -52,6 +53,7 @@ class Asked:
     rate: float | None
     site_rate: float | None
     max_pending: int
+    follow: bool
     resume: bool
     restart: bool
     dry_run: bool
@@ -106,6 +108,13 @@ def explain(settings: Settings, asked: Asked, line: int) -> dict[str, Any]:
 
 
 @contextmanager
+def reading(settings: Settings, asked: Asked) -> Iterator[tuple[Plan, Report]]:
+    """How the logs are read, and where refused lines are told, for those who queue nothing."""
+    with _said(), report_to(asked.report) as report:
+        yield _plan(asked, settings, _rules(asked), _named(settings)), report
+
+
+@contextmanager
 def _said() -> Iterator[None]:
     """Put failures into words."""
     try:
@@ -135,7 +144,8 @@ async def _rehearse(settings: Settings, asked: Asked, rules: Rules, report: Repo
 async def _replay(
     data_set: DataSet, settings: Settings, asked: Asked, rules: Rules, report: Report
 ) -> tuple[Summary, bool]:
-    logs = _opened(asked, _plan(asked, settings, rules, await _sites(data_set, settings)))
+    plan = _plan(asked, settings, rules, await _sites(data_set, settings))
+    logs = _opened(asked, plan)
     most = min(asked.max_pending, max(1, int(settings.max_backlog * BACKLOG_SHARE)))
     pacer = Pacer(data_set.redis, data_set.partitions, most, asked.rate, asked.site_rate, rules.rates)
     replay = Replay(data_set.redis, data_set.partitions, pacer)
@@ -143,14 +153,22 @@ async def _replay(
     replay.on_batch, pacer.on_wait, replay.on_away = telling.batch, telling.wait, telling.away
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, replay.stop.set)
+    if asked.follow:
+        for opened in logs:
+            opened.log.close()  # the followers open them
+        await _follow([Follower(replay, plan, name) for name in asked.files])
+        telling.progress.end()
+        return replay.summary, True
     finished = await _each(replay, logs, asked, telling)
     telling.progress.end()
-    if not finished:
+    if replay.stop.is_set():
         click.echo("stopped before the end: run the same command again, and it goes on where it was", err=True)
     return replay.summary, finished
 
 
 async def _each(replay: Replay, logs: list[Opened], asked: Asked, telling: _Telling) -> bool:
+    """Replay log after log; False if not all were read to their ends."""
+    whole = True
     for opened in logs:
         telling.now = opened
         marks = await replay.marks_of(opened, restart=asked.restart)
@@ -160,11 +178,25 @@ async def _each(replay: Replay, logs: list[Opened], asked: Asked, telling: _Tell
             telling.progress.note(
                 f"{opened.log.name}: goes on at byte {marks.lowest:,}, line {opened.log.number + 1:,}"
             )
-        if not await replay.run(opened, marks):
-            return False
+        try:
+            if not await replay.run(opened, marks):
+                return False
+        except UnreadableLogError as error:
+            telling.progress.note(str(error))
+            whole = False
         telling.progress.done += opened.log.size or 0
         opened.log.close()
-    return True
+    return whole
+
+
+async def _follow(followers: list[Follower]) -> None:
+    """All of them side by side; the first that fails ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for follower in followers:
+                group.create_task(follower.run())
+    except ExceptionGroup as group_error:
+        raise group_error.exceptions[0] from group_error
 
 
 def _opened(asked: Asked, plan: Plan) -> list[Opened]:

@@ -20,6 +20,7 @@ from relay.settings import Settings
     "address_rate",
     "address_burst",
     "idempotency_keep_s",
+    "occurred_at_prop",
     "partitions",
     "max_backlog",
     "admin_key",

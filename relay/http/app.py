@@ -47,7 +47,7 @@ def build_door(settings: Settings) -> web.Application:
     watch = Watch(redis, committer, settings.partitions, settings.max_backlog)
     address_rate = rate_of(settings.address_rate, settings.address_burst)
     senders = Senders(redis, anybody(parse_sites(settings.sites), address_rate), watch.refused)
-    policy = Policy(settings.validation, settings.trusted_proxies, settings.missing_ip)
+    policy = Policy(settings.validation, settings.trusted_proxies, settings.missing_ip, settings.occurred_at_prop)
     operators = Operators(settings.admin_key)
     intake = Intake(policy, senders, Limits(redis), committer, watch)
     health, exposed = Health(watch, operators), Exposed(watch, operators, senders.named_sites)

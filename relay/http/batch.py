@@ -26,6 +26,7 @@ from relay.rules.item import Item, read_item
 from relay.rules.source import Denied, no_visitor
 from relay.rules.text import shown
 from relay.rules.visitor import Visitor, is_in
+from relay.rules.warnings import of_visitor
 
 NDJSON: Final = frozenset(f"application/{name}" for name in ("x-ndjson", "ndjson", "jsonl", "x-jsonlines"))
 AT_ONCE: Final = 50  # items are read in one go, a few milliseconds; then other requests have their turn
@@ -107,10 +108,11 @@ class Batches:
         return sender.source.speaks or is_in(self.intake.policy.trusted, ip_address(sender.visitor.ip))
 
     def _judge(self, raw: bytes, sender: Sender, now_ms: int, *, believed: bool) -> Kept | Verdict:
-        item = read_item(raw, self.intake.policy.validation, now_ms, believed=believed)
+        policy = self.intake.policy
+        item = read_item(raw, policy.validation, now_ms, believed=believed, time_prop=policy.time_prop)
         if isinstance(item, Refused):
             return self._refused(item)
-        if sender.forgot and item.ip is None and self.intake.policy.refuse_missing_ip:
+        if sender.forgot and item.ip is None and policy.refuse_missing_ip:
             return self._denied(no_visitor(sender.source, of_item=True))
         match self.intake.admitted(item.event, sender):
             case Denied() as denied:
@@ -122,7 +124,7 @@ class Batches:
 
     def _kept(self, raw: bytes, item: Item, admitted: Admitted, sender: Sender) -> Kept | Verdict:
         """The item for the sites that stay; in `plausible` validation there may be none, or others."""
-        warnings = item.warnings
+        warnings = item.warnings + item.event.warnings + of_visitor(sender.visitor)
         if admitted.unknown:
             self.intake.watch.refused["unknown_site"] += len(admitted.unknown)
             told = f"{', '.join(map(shown, admitted.unknown[:3]))} is not a site of this relay"

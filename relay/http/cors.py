@@ -26,13 +26,15 @@ PREFLIGHT: Final = ANY_ANSWER | {
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotent-Replayed"
+WARNING: Final = "X-Relay-Warning"
 
 
 async def add_cors(_: web.Request, response: web.StreamResponse) -> None:
     """Signal handler of aiohttp's `on_response_prepare`."""
     response.headers.update(ANY_ANSWER)
-    if REPLAYED in response.headers:
-        response.headers["Access-Control-Expose-Headers"] = REPLAYED
+    ours = [name for name in (REPLAYED, WARNING) if name in response.headers]
+    if ours:
+        response.headers["Access-Control-Expose-Headers"] = ",".join(ours)
 
 
 async def preflight(request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
-from relay.http.cors import REPLAYED
+from relay.http.cors import REPLAYED, WARNING
 from relay.http.intake import Intake, Posted, Sender, body_within, stored
 from relay.queue.committing import UnavailableError
 from relay.queue.once import Item, Once, Receipt
@@ -19,6 +19,7 @@ from relay.rules.event import Refused, Validation, parse_event, refuse
 from relay.rules.fault import Fault
 from relay.rules.idempotency import CONFLICT, key_of, scope_of
 from relay.rules.source import Denied, no_visitor
+from relay.rules.warnings import in_header, of_visitor
 
 BODY_LIMIT_BYTES: Final = 1_000_000  # Plausible's own (contract section 1)
 
@@ -83,6 +84,8 @@ class Events:
         answer = web.Response(status=202, text="ok")
         if receipt is Receipt.DUPLICATE:
             answer.headers[REPLAYED] = "true"
+        for warning in (*posted.event.warnings, *of_visitor(posted.sender.visitor)):
+            answer.headers.add(WARNING, in_header(warning))
         if admitted.unknown:  # in `plausible` validation: as Plausible says it, and counted like a refusal
             self.intake.watch.refused["unknown_site"] += len(admitted.unknown)
             answer.headers["x-plausible-dropped"] = str(len(admitted.unknown))

@@ -36,6 +36,7 @@ class Policy:
     validation: Validation
     trusted: tuple[Network, ...]
     missing_ip: str = "refuse"
+    time_prop: str | None = None
 
     @property
     def refuse_missing_ip(self) -> bool:

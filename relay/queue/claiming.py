@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, cast
+from functools import cache
+from hashlib import sha1
+from typing import Any, NamedTuple, cast
 
+import hiredis
 import orjson
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from relay.queue import keys
+from relay.queue.connection import in_one_trip
 
 BLOCK_MS = 1_000
 START = b"0-0"
+ALONE = frozenset({"dead", "again"})  # verbs whose outcomes are settled one by one
 
 RawEntry = tuple[bytes, dict[bytes, bytes]]
 
@@ -41,8 +46,7 @@ class Note:
         return orjson.dumps(asdict(self))
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One line for `settle`: verb delivered, dropped, dead or again, the entry's id, and the note for it.
 
     `tally` is the event's own, or empty if the event cannot be read.
@@ -106,16 +110,29 @@ async def settle(redis: Redis, outcomes: Mapping[int, Sequence[Outcome]], *, aga
 
 
 async def _settle(redis: Redis, outcomes: Mapping[int, Sequence[Outcome]], *, again: bool) -> int:
-    script = redis.register_script(keys.SETTLE)
-    pipe = redis.pipeline(transaction=False)
-    for partition, lines in outcomes.items():
-        touched = (
-            keys.events(partition),
-            keys.retry(partition),
-            keys.ledger(partition),
-            keys.dead(partition),
-            keys.tally(partition),
-        )
-        args: list[Any] = [part for line in lines for part in (line.verb, line.entry_id, line.note, *line.tally)]
-        pipe.evalsha(script.sha, len(touched), *touched, "1" if again else "0", *args)
-    return sum(await pipe.execute())
+    calls = [_settle_call(partition, lines, again=again) for partition, lines in outcomes.items()]
+    return sum(await in_one_trip(redis, calls))
+
+
+@cache
+def _sha(script: str) -> str:
+    return sha1(script.encode(), usedforsecurity=False).hexdigest()
+
+
+def _settle_call(partition: int, lines: Sequence[Outcome], *, again: bool) -> bytes:
+    """One call of SETTLE, ready to send: outcomes that are alike are one group of ids."""
+    groups: dict[tuple[str, bytes, tuple[str, str], int | None], list[bytes]] = {}
+    for n, line in enumerate(lines):
+        which = (line.verb, line.note, line.tally, n if line.verb in ALONE else None)
+        groups.setdefault(which, []).append(line.entry_id)
+    told = [part for (verb, note, tally, _), ids in groups.items() for part in (verb, note, *tally, len(ids), *ids)]
+    touched = (
+        keys.events(partition),
+        keys.retry(partition),
+        keys.ledger(partition),
+        keys.dead(partition),
+        keys.tally(partition),
+    )
+    words = ("EVALSHA", _sha(keys.SETTLE), len(touched), *touched, "1" if again else "0", *told)
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
+    return packed

@@ -35,11 +35,12 @@ class UnavailableError(Exception):
 
 @dataclass(slots=True)
 class _Waiter:
-    """The events of one request, packed, and who waits for them; `items` if they were put as such."""
+    """The events of one request, packed, and who waits for them; `items` if put as such, `keyed` if any has a key."""
 
     packed: list[Packed]
     done: asyncio.Future[list[Receipt]]
-    items: list[PackedItem] = field(default_factory=list)
+    items: Sequence[PackedItem] = ()
+    keyed: bool = False
 
 
 @dataclass(slots=True)
@@ -81,7 +82,8 @@ class Committer:
             events = [Packed(partition_of(event, self.partitions), event.tally, pack(event)) for event in item.events]
             whole.append(once.packed_item(item, events))
         packed = [event for item in whole for event in item.events]
-        waiter = _Waiter(packed, asyncio.get_running_loop().create_future(), whole)
+        keyed = any(item.records for item in whole)
+        waiter = _Waiter(packed, asyncio.get_running_loop().create_future(), whole, keyed)
         self._waiting.append(waiter)
         self._wake.set()
         return await waiter.done
@@ -129,14 +131,13 @@ class Committer:
     async def _write(self, batch: list[_Waiter]) -> None:
         by_partition: dict[int, list[Packed]] = {}
         for waiter in batch:
-            if not waiter.items:
+            if not waiter.keyed:
                 for event in waiter.packed:
                     by_partition.setdefault(event.partition, []).append(event)
-        items = [item for waiter in batch for item in waiter.items]
+        groups = once.calls([item for waiter in batch if waiter.keyed for item in waiter.items])
         connection = await self._connected()
         calls = [self._command(partition, events) for partition, events in by_partition.items()]
-        if items:
-            calls.append(once.command(self._once_sha, items, self.keep_ms))
+        calls += [once.command(self._once_sha, items, self.keep_ms) for items in groups]
         await connection.send_packed_command(calls, check_health=False)
         failed: dict[int, str] = {}
         for partition in by_partition:
@@ -146,18 +147,16 @@ class Committer:
             else:
                 self.backlog[partition] = reply
                 self.written.add(partition)
-        reply = await _reply(connection) if items else None
-        if failed or isinstance(
-            reply, RedisError
-        ):  # also an unknown script after a failover: a new connection loads it
-            await self._disconnect()
-        _answer(batch, failed, self._told(items, reply))
+        told = [word for items in groups for word in self._told(items, await _reply(connection))]
+        if failed or not all(isinstance(word, Receipt) for word in told):
+            await self._disconnect()  # also an unknown script after a failover: a new connection loads it again
+        _answer(batch, failed, told)
 
-    def _told(self, items: list[PackedItem], reply: Any) -> list[Receipt | str]:
+    def _told(self, items: Sequence[PackedItem], reply: Any) -> list[Receipt | str]:
         """Of each item its receipt, or why it failed."""
         if isinstance(reply, RedisError):
             return [describe(reply)] * len(items)
-        words, lengths = reply or ([], [])
+        words, lengths = reply
         for partition, length in zip(once.partitions_in(items), lengths, strict=True):
             if isinstance(length, int):
                 self.backlog[partition] = length
@@ -208,15 +207,22 @@ def _answer(batch: list[_Waiter], failed: dict[int, str], told: Sequence[Receipt
     """Tell each request how its own partitions, or its items, fared."""
     each = iter(told)
     for waiter in batch:
-        words = [next(each) for _ in waiter.items]
-        receipts = [word if isinstance(word, Receipt) else Receipt.UNAVAILABLE for word in words]
-        reasons = [failed[event.partition] for event in waiter.packed if event.partition in failed]
         if waiter.items:
-            reasons = [] if set(receipts) - {Receipt.UNAVAILABLE} else [str(word) for word in words]
+            words = [next(each) if waiter.keyed else _fared(item, failed) for item in waiter.items]
+            receipts = [word if isinstance(word, Receipt) else Receipt.UNAVAILABLE for word in words]
+            reasons = [] if set(receipts) - {Receipt.UNAVAILABLE} else words
+        else:
+            receipts = []
+            reasons = [failed[event.partition] for event in waiter.packed if event.partition in failed]
         if reasons:
             _fail([waiter], f"the queue did not take it: {reasons[0]}")
         elif not waiter.done.done():  # a client that went away cancels its own wait only
             waiter.done.set_result(receipts)
+
+
+def _fared(item: PackedItem, failed: dict[int, str]) -> Receipt | str:
+    """Of an item without a key its receipt, or why it failed."""
+    return next((failed[event.partition] for event in item.events if event.partition in failed), Receipt.ACCEPTED)
 
 
 def _fail(batch: list[_Waiter], reason: str) -> None:

@@ -5,12 +5,13 @@ The client is built here and nowhere else; the durability that the server really
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -77,6 +78,37 @@ def connect(url: str, *, timeout_s: float = SOCKET_TIMEOUT_S, connections: int =
     pool = BlockingConnectionPool.from_url(url, **options)
     pool.connection_class = KINDS[pool.connection_class]
     return Redis.from_pool(pool)
+
+
+async def in_one_trip(redis: Redis, calls: Sequence[bytes]) -> list[Any]:
+    """Send packed commands together; their answers. Raises the first error of the server's, when all have answered.
+
+    A pipeline of redis-py costs several times as much, and may send all of it again without saying so.
+    """
+    pool = redis.connection_pool
+    connection = await pool.get_connection()
+    try:
+        await connection.send_packed_command(calls, check_health=False)
+        answers = [await _answer(connection) for _ in calls]
+    except BaseException:  # what was not read must not be taken for somebody else's answer
+        await connection.disconnect(nowait=True)
+        raise
+    finally:
+        await pool.release(connection)
+    for answer in answers:
+        if isinstance(answer, RedisError):
+            raise answer
+    return answers
+
+
+async def _answer(connection: AbstractConnection) -> Any:
+    """One command's answer; its error is a value, as the others' answers still follow."""
+    try:
+        return await connection.read_response(disable_decoding=True)
+    except AWAY:
+        raise
+    except RedisError as error:
+        return error
 
 
 async def server_promise(redis: Redis) -> ServerPromise:

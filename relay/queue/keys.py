@@ -78,8 +78,7 @@ local function tally(prefix, hour, verb, site, n)
 end
 """
 
-# KEYS events, ledger, prefix of tallies. ARGV how many tallies, as many triples hour, site, count; then one stored
-# event each. → length of the stream.
+# KEYS events, ledger, prefix of tallies. ARGV how many tallies, hour, site, count of each, events. → stream's length.
 PUT: Final = (
     "#!lua"
     + TALLY
@@ -93,34 +92,35 @@ return redis.call('XLEN', KEYS[1])
 )
 
 # KEYS events, retry, ledger, dead, prefix of tallies. ARGV: '1' if this call may be a repeat of one whose answer was
-# lost, then verb, id, note, hour, site for each: delivered|- , dropped|cause, dead|JSON with a "reason", again|JSON.
-# Facts need no lease: whoever knows an outcome may say it, and XDEL lets only the first one count.
-# → how many outcomes found their entry gone (the event had been sent by another worker, too).
+# lost, then groups of like outcomes: verb, note, hour, site, how many ids, ids. Verb and note are delivered|- ,
+# dropped|cause, dead|JSON with a "reason", again|JSON; the last two alone. Facts need no lease: whoever knows one may
+# say it, and only the first counts. → how many found their entry gone (another worker had sent it, too).
 SETTLE: Final = (
     "#!lua flags=allow-oom"
     + TALLY
     + """
-local again, repeats = ARGV[1] == '1', 0
-for i = 2, #ARGV, 5 do
-  local verb, id, note = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+local again, repeats, i = ARGV[1] == '1', 0, 2
+while ARGV[i] do
+  local verb, note, n, id = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 4]), ARGV[i + 5]
   if verb == 'again' then
     if #redis.call('XRANGE', KEYS[1], id, id) > 0 then redis.call('HSET', KEYS[2], id, note) end
   else
     local letter = verb == 'dead' and redis.call('XRANGE', KEYS[1], id, id)[1]
-    if redis.call('XDEL', KEYS[1], id) == 1 then
-      redis.call('HDEL', KEYS[2], id)
-      redis.call('HINCRBY', KEYS[3], verb, 1)
-      tally(KEYS[5], ARGV[i + 3], verb, ARGV[i + 4], 1)
-      if verb == 'dropped' then redis.call('HINCRBY', KEYS[3], 'dropped:' .. note, 1) end
-      if verb == 'dead' then
+    local gone = redis.call('XDEL', KEYS[1], unpack(ARGV, i + 5, i + 4 + n))
+    if gone > 0 then
+      redis.call('HDEL', KEYS[2], unpack(ARGV, i + 5, i + 4 + n))
+      redis.call('HINCRBY', KEYS[3], verb, gone)
+      tally(KEYS[5], ARGV[i + 2], verb, ARGV[i + 3], gone)
+      if verb == 'dropped' then redis.call('HINCRBY', KEYS[3], 'dropped:' .. note, gone) end
+      if letter then
         redis.call('HINCRBY', KEYS[3], 'dead:' .. cjson.decode(note)['reason'], 1)
         redis.call('XADD', KEYS[4], '*', 'e', letter[2][2], 'n', note)
       end
-    elseif not again then
-      repeats = repeats + 1
-      if verb == 'delivered' then redis.call('HINCRBY', KEYS[3], 'repeated', 1) end
     end
+    if not again then repeats = repeats + n - gone end
+    if not again and gone < n and verb == 'delivered' then redis.call('HINCRBY', KEYS[3], 'repeated', n - gone) end
   end
+  i = i + 5 + n
 end
 return repeats
 """

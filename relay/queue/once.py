@@ -18,6 +18,7 @@ import hiredis
 from relay.queue import keys
 from relay.queue.stored import Packed, StoredEvent
 
+EVENTS_A_CALL: Final = 250  # as long as some 1,000 without a key: workers get their turn in between
 DIGEST_BYTES: Final = 16  # of a SHA-256: with a thousand million records two are alike by chance once in 10^20
 
 
@@ -53,7 +54,7 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What was posted as one: an event for each of its sites, at least one, and its key if it has one."""
+    """What was posted as one: an event for each of its sites, and its key if it has one. Of no site it is no repeat."""
 
     events: Sequence[StoredEvent]
     once: Once | None = None
@@ -90,7 +91,7 @@ PUT_ONCE: Final = (
     + keys.TALLY
     + """
 local function take(first, last, print)
-  local known, receipt = {}, 'duplicate'
+  local known, receipt = {}, first > last and 'accepted' or 'duplicate'
   for i = first, last, 5 do
     local record = KEYS[tonumber(ARGV[i + 1])]
     known[i] = record and redis.call('GET', record)
@@ -126,6 +127,19 @@ return {receipts, lengths}
 def partitions_in(items: Sequence[PackedItem]) -> list[int]:
     """The partitions of the items, each once, in the order of the script's lengths."""
     return list(dict.fromkeys(event.partition for item in items for event in item.events))
+
+
+def calls(items: Sequence[PackedItem]) -> list[Sequence[PackedItem]]:
+    """The items of one script call after the other; none is torn apart."""
+    groups: list[list[PackedItem]] = []
+    room = 0
+    for item in items:
+        room -= len(item.events)
+        if room < 0 or not groups:
+            groups.append([])
+            room = EVENTS_A_CALL - len(item.events)
+        groups[-1].append(item)
+    return list(groups)
 
 
 def command(sha: bytes, items: Sequence[PackedItem], keep_ms: int) -> bytes:

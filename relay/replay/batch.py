@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
 from relay.queue.stored import StoredEvent
 from relay.replay.admitting import Admission
@@ -11,7 +12,8 @@ from relay.replay.keeping import Keeper
 from relay.replay.outcomes import LeftOut, Reason, Refusal
 from relay.replay.page import Kept
 
-MAX_LINE_BYTES = 1_048_576  # a body may have a million bytes
+MAX_LINE_BYTES: Final = 1_048_576  # a body may have a million bytes
+BOM: Final = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,9 @@ def judge(lines: Lines, keeper: Keeper, admission: Admission, now_ms: int) -> Ba
     keep, admit, events, left_out = keeper.keep, admission.admit, batch.events, batch.left_out
     at, extra = lines.offset, lines.dropped
     for line in lines.lines:
-        outcome: object = _TOO_LONG if len(line) > MAX_LINE_BYTES else keep(line)
+        outcome: object = (
+            _TOO_LONG if len(line) > MAX_LINE_BYTES else keep(bare(line) if line[-1:] == b"\r" or at == 0 else line)
+        )
         if isinstance(outcome, str):
             left_out[outcome] += 1
         else:
@@ -74,6 +78,11 @@ def judge(lines: Lines, keeper: Keeper, admission: Admission, now_ms: int) -> Ba
     if lines.open_end:
         _look_at_the_end(batch, lines)
     return batch
+
+
+def bare(line: bytes) -> bytes:
+    """A line as the format knows it: without what some systems put before a file and at the end of a line."""
+    return line.removesuffix(b"\r").removeprefix(BOM)
 
 
 def _look_at_the_end(batch: Batch, lines: Lines) -> None:

@@ -5,16 +5,17 @@ What a log does not say is empty here, never guessed: the site may come from `--
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One request that somebody's server wrote down, or one ready event of an NDJSON or CSV file.
 
     `at_ms` is Unix time in milliseconds. `site` is the host as logged, without port, "" if unknown; `scheme` "https",
     "http" or "". `path` begins with a slash and has the query. `status` is None where the log has none. `ip` is the
     client's as logged, perhaps no address at all. `user_agent` is the header's bytes, None if there was none.
+    `body` is one as Plausible takes it, where the line has one; then path, method and status say nothing. `once` is the
+    sender's own id of that event. (A named tuple, as one is made for every line: that takes a third of the time.)
     """
 
     at_ms: int
@@ -27,6 +28,4 @@ class Hit:
     user_agent: bytes | None
     referrer: str | None
     body: bytes | None = None
-    """A body as Plausible takes it, where the line has one; then path, method, status and referrer say nothing."""
     once: str | None = None
-    """The sender's own id of that event."""

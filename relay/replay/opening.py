@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from relay.replay.admitting import Admission
+from relay.replay.batch import BOM, bare
 from relay.replay.formats import FORMATS, detect
 from relay.replay.formats.parsing import Format, Heading, Parse
 from relay.replay.keeping import Keeper, Place
@@ -41,7 +42,7 @@ class Opened:
             return
         heading = self.format.heading if self.format else Heading.NONE
         if heading is Heading.FIRST:
-            self.parse(self.log.head.partition(b"\n")[0])
+            self.parse(bare(self.log.head.partition(b"\n")[0]))
         for line in self.log.skip(offset, b"#" if heading is Heading.HASH else None):
             self.parse(line)
 
@@ -60,7 +61,7 @@ def open_with(name: str, plan: Plan) -> Opened:
 
 def _first_lines(head: bytes) -> list[bytes]:
     """The whole lines among the first bytes; an only one also without its end."""
-    lines = head.splitlines()
-    if len(lines) > 1 and not head.endswith((b"\n", b"\r")):
+    lines = head.removeprefix(BOM).replace(b"\r\n", b"\n").split(b"\n")
+    if len(lines) > 1:
         lines.pop()
     return [line for line in lines if line.strip()][:LINES_LOOKED_AT]

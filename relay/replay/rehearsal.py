@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from relay.replay.batch import Batch, judge
+from relay.replay.batch import Batch, bare, judge
 from relay.replay.hit import Hit
 from relay.replay.opening import Opened
 from relay.replay.outcomes import Refusal
@@ -65,7 +65,7 @@ def _line(opened: Opened, number: int) -> bytes:
         index = number - lines.number - 1
         for before, line in enumerate(lines.lines[: max(0, index)], lines.number):
             if before == 0 or line.startswith(b"#"):
-                opened.parse(line)
+                opened.parse(bare(line))
         if index < len(lines.lines):
-            return lines.lines[index].removesuffix(b"\r")
+            return bare(lines.lines[index])
     raise UnreadableLogError(f"{opened.log.name} has {opened.log.number:,} lines, so none of number {number:,}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -17,7 +16,14 @@ from relay.replay.hit import Hit
 from relay.replay.outcomes import LeftOut
 from relay.replay.page import PAGEVIEW
 
-NOT_MODIFIED: Final = 304
+
+def statuses(*written: str) -> frozenset[int]:
+    """All of `2xx`, `304` and the like."""
+    found = set[int]()
+    for one in written:
+        hundred = int(one[0]) * 100
+        found |= set(range(hundred, hundred + 100)) if one.endswith("xx") else {int(one)}
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of the user's. What is None is not looked at.
+    """One rule of the user's. What is None is not looked at, nor a status that the log does not tell.
 
     `leave_out`: it makes no event. `bots`: those of bots, too. `props` and `revenue` are templates: `{path}`, `{host}`,
     `{query.x}`, `{1}` and `{name}` of the path's expression.
@@ -41,7 +47,7 @@ class Rule:
     path: re.Pattern[str] | None = None
     query: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
     methods: frozenset[str] | None = None
-    status: frozenset[str] | None = None
+    status: frozenset[int] | None = None
     agent: re.Pattern[bytes] | None = None
     leave_out: bool = False
     event: str = PAGEVIEW
@@ -54,7 +60,7 @@ class Rule:
         path, _, query = hit.path.partition("?")
         if self.methods is not None and hit.method not in self.methods:
             return False
-        if self.status is not None and not has_status(hit.status, self.status):
+        if self.status is not None and hit.status is not None and hit.status not in self.status:
             return False
         found = None if self.path is None else self.path.fullmatch(path)
         if self.path is not None and found is None:
@@ -82,7 +88,7 @@ class Rules:
     own: tuple[Rule, ...] = ()
     usual: frozenset[LeftOut] = frozenset({LeftOut.STATIC, LeftOut.HEALTH_CHECK, LeftOut.API, LeftOut.BOT})
     methods: frozenset[str] = METHODS
-    status: frozenset[str] = frozenset({"2xx", "304"})
+    status: frozenset[int] = statuses("2xx", "304")
     rates: Mapping[str, float] = field(default_factory=dict)
     """Events a second of a site."""
 
@@ -101,7 +107,7 @@ class Rules:
     def _usual(self, hit: Hit) -> LeftOut | None:
         if hit.method not in self.methods:
             return LeftOut.METHOD
-        if not has_status(hit.status, self.status):
+        if hit.status is not None and hit.status not in self.status:
             return LeftOut.STATUS
         reason = page_or_not(hit.path.partition("?")[0])
         if reason is not None and reason in self.usual:
@@ -111,12 +117,6 @@ class Rules:
 
 
 _PAGEVIEW: Final = Made()
-
-
-@lru_cache(maxsize=1_024)
-def has_status(status: int | None, wanted: frozenset[str]) -> bool:
-    """Whether it is one of `2xx`, `304` and the like; a log without a status says nothing against a line."""
-    return status is None or str(status) in wanted or f"{status // 100}xx" in wanted
 
 
 _FIELD = re.compile(r"\{([A-Za-z_0-9.\-\[\]]+)\}")

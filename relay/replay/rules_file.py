@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from relay.replay.outcomes import LeftOut
 from relay.replay.page import PAGEVIEW
-from relay.replay.rules import Rule, Rules
+from relay.replay.rules import Rule, Rules, statuses
 
 USUAL: Final = (LeftOut.STATIC, LeftOut.HEALTH_CHECK, LeftOut.API, LeftOut.BOT)
 _STATUS = re.compile(r"[1-5](?:\d\d|xx)")
@@ -125,7 +125,7 @@ def rules_of(text: str) -> Rules:
         tuple(_rule(form, usual) for form in file.rule),
         frozenset(LeftOut(name) for name in usual.leave_out),
         frozenset(usual.methods),
-        frozenset(usual.status),
+        statuses(*usual.status),
         {site: form.rate for site, form in file.sites.items()},
     )
 
@@ -140,7 +140,7 @@ def _rule(form: _Rule, usual: _Usual) -> Rule:
         _path(form),
         {key: _pattern(pattern, slash=False) for key, pattern in form.query.items()},
         None if methods is None else frozenset(methods),
-        None if status is None else frozenset(status),
+        None if status is None else statuses(*status),
         None if form.agent_regex is None else re.compile(form.agent_regex.encode()),
         leave_out,
         form.event or PAGEVIEW,

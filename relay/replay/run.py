@@ -20,7 +20,7 @@ from relay.queue.connection import AWAY, describe
 from relay.queue.marked import Marks
 from relay.queue.stored import StoredEvent
 from relay.replay import known
-from relay.replay.batch import Batch, judge
+from relay.replay.batch import Batch, Lines, judge
 from relay.replay.opening import Opened
 from relay.replay.pace import Pacer
 from relay.replay.source import Log
@@ -54,15 +54,21 @@ class Replay:
 
     async def run(self, opened: Opened, marks: Marks) -> bool:
         """Replay a log to its end; False if it was stopped before."""
+        if opened.format is None:
+            return True  # it was empty
         while not self.stop.is_set():
             lines = opened.log.take()
             if lines is None:
                 return True
-            batch = judge(lines, opened.keeper, opened.admission, time.time_ns() // 1_000_000)
-            self.summary.add(batch)
-            self.on_batch(opened, batch)
-            await self._put(opened.log, marks, batch)
+            await self.take(opened, marks, lines)
         return False
+
+    async def take(self, opened: Opened, marks: Marks, lines: Lines) -> None:
+        """Judge some lines of a log and put their events; the marks say afterwards which."""
+        batch = judge(lines, opened.keeper, opened.admission, time.time_ns() // 1_000_000)
+        self.summary.add(batch)
+        self.on_batch(opened, batch)
+        await self._put(opened.log, marks, batch)
 
     async def _put(self, log: Log, marks: Marks, batch: Batch) -> None:
         """Put a batch slice by slice; a slice ends where its last line ends.

@@ -10,17 +10,24 @@ import gzip
 import io
 import lzma
 import os
+import stat
 import sys
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, cast
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 from relay.replay.batch import MAX_LINE_BYTES, Lines
 
 BLOCK_BYTES: Final = 1_048_576
 HEAD_BYTES: Final = 4_096  # of its text, by which a log is known again; some twenty lines
 STDIN: Final = "-"
-_BOM: Final = b"\xef\xbb\xbf"
+BROKEN: Final = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zstd.ZstdError)
 
 
 class UnreadableLogError(Exception):
@@ -65,9 +72,9 @@ class Log:
                 data = data[: MAX_LINE_BYTES + 1]
             self._rest = data
 
-    def back(self, offset: int) -> None:
-        """Read again from there, which must be where a line begins that was given: a log is being followed."""
-        self._rest, self._dropped, self.offset = b"", 0, offset
+    def back(self, offset: int, number: int) -> None:
+        """Read again from there, where a line begins that was given: the log is being written."""
+        self._rest, self._dropped, self.offset, self.number = b"", 0, offset, number
         self.file.seek(offset)
 
     def skip(self, offset: int, heading: bytes | None) -> list[bytes]:
@@ -106,12 +113,18 @@ class Log:
         return given
 
     def _read(self, size: int) -> bytes:
+        """So many bytes, fewer only at the end, from a pipe, or before a place that cannot be read."""
+        pieces: list[bytes] = []
         try:
-            if self.live:
-                return cast("io.BufferedReader", self.file).read1(size)
-            return self.file.read(size)
-        except (OSError, EOFError, lzma.LZMAError, ValueError) as error:
-            raise UnreadableLogError(f"{self.name} cannot be read further: {_said(error)}") from error
+            if self._raw is None and not self.live:
+                return self.file.read(size)
+            while size > 0 and (piece := cast("io.BufferedReader", self.file).read1(size)):
+                pieces.append(piece)
+                size = 0 if self.live else size - len(piece)
+        except BROKEN as error:
+            if not pieces:
+                raise UnreadableLogError(f"{self.name} cannot be read further: {_said(error)}") from error
+        return b"".join(pieces)
 
     def read_so_far(self) -> int:
         """Bytes of the file itself, which is what its size is measured in."""
@@ -126,15 +139,22 @@ class Log:
 
 def open_log(name: str) -> Log:
     """Open a file, or standard input (`-`); raises UnreadableLogError."""
+    raw: IO[bytes] | None = None
     try:
         raw = sys.stdin.buffer if name == STDIN else Path(name).open("rb")  # noqa: SIM115 - Log closes it
-        status = os.fstat(raw.fileno())
-        file = _decompressed(raw)
-        head = file.read(HEAD_BYTES)
-    except (OSError, EOFError, lzma.LZMAError, ValueError) as error:
+        return _log(name, raw)
+    except BROKEN as error:
+        if raw is not None:
+            raw.close()
         raise UnreadableLogError(f"{name} cannot be read: {_said(error)}") from error
-    regular = name != STDIN and os.path.isfile(name)  # noqa: PTH113 - a pipe can be named like a file
-    log = Log(
+
+
+def _log(name: str, raw: IO[bytes]) -> Log:
+    status = os.fstat(raw.fileno())
+    regular = stat.S_ISREG(status.st_mode)
+    file = _decompressed(raw)
+    head = file.read(HEAD_BYTES)
+    return Log(
         "standard input" if name == STDIN else name,
         file,
         status.st_dev if regular else None,
@@ -143,10 +163,9 @@ def open_log(name: str) -> Log:
         compressed=file is not raw,
         live=file is raw and not regular,
         head=head,
+        _rest=head,
         _raw=raw if file is not raw else None,
     )
-    log._rest = head  # noqa: SLF001 - its maker
-    return log
 
 
 def _decompressed(raw: IO[bytes]) -> IO[bytes]:
@@ -157,6 +176,8 @@ def _decompressed(raw: IO[bytes]) -> IO[bytes]:
         return bz2.BZ2File(raw)
     if first.startswith(b"\xfd7zXZ\x00"):
         return lzma.LZMAFile(raw)
+    if first.startswith(b"\x28\xb5\x2f\xfd"):
+        return cast("IO[bytes]", zstd.ZstdFile(raw))
     return raw
 
 

@@ -13,9 +13,17 @@ LONGEST_AGENT: Final = 8_190  # bytes; the door takes no longer header line eith
 _UNSAFE = re.compile(rb"[\x00-\x1f\x7f]")  # in a header line it could end the line
 
 
-@lru_cache(maxsize=16_384)
+_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"(?:{_BYTE}\.){{3}}{_BYTE}")
+
+
 def bare(ip: str) -> str:
     """The address alone, without port or zone; "" if it is none."""
+    return ip if _IPV4.fullmatch(ip) else _address(ip)
+
+
+@lru_cache(maxsize=16_384)
+def _address(ip: str) -> str:
     address = address_in(ip)
     return "" if address is None else str(address)
 

@@ -12,7 +12,8 @@ The way of one event, in reading order:
 - `split`       a list of sites becomes one body for each
 - `visitor`     who sent it: client address and User-Agent
 - `access`      who may look at the relay's own state
-- `batch`, `item`, `device`, `occurred`   many events in one body: its items, and the relay's own keys in each
+- `batch`, `item`, `device`, `occurred`, `time_prop`   many events in one body: its items, and the relay's own keys
+- `warnings`    what Plausible will do with an event without a word
 - `bots`        would Plausible take this User-Agent for a bot?
 - `judge`, `backoff`, `drops`   what an answer of Plausible means, and when to try again
 """

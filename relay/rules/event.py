@@ -5,7 +5,7 @@ here, not judged: that is `admission`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +17,7 @@ from relay.rules.fields import is_interactive, read_name, wrong_hash_mode
 from relay.rules.props import read_props
 from relay.rules.revenue import Revenue, read_revenue
 from relay.rules.url import read_url
+from relay.rules.warnings import of_event, of_single
 
 
 class Validation(StrEnum):
@@ -28,7 +29,10 @@ class Validation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What Plausible would read in `body`, which is kept byte for byte; `props` and `revenue` as it would keep them."""
+    """What Plausible would read in `body`, which is kept byte for byte; `props` and `revenue` as it would keep them.
+
+    `warnings`: what it would ignore, cut or drop of it without a word.
+    """
 
     name: str
     sites: tuple[str, ...]
@@ -37,6 +41,7 @@ class Event:
     revenue: Revenue | None
     interactive: bool
     body: bytes
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,10 @@ def parse_event(body: bytes, validation: Validation) -> Event | Refused:
     fields = read_object(body)
     if isinstance(fields, Fault):
         return refuse((fields,), validation)
-    return parse_fields(fields, body, validation)
+    event = parse_fields(fields, body, validation)
+    if isinstance(event, Event) and (unread := of_single(fields)):
+        return replace(event, warnings=event.warnings + unread)
+    return event
 
 
 def parse_fields(fields: Mapping[str, Any], body: bytes, validation: Validation) -> Event | Refused:
@@ -75,7 +83,8 @@ def parse_fields(fields: Mapping[str, Any], body: bytes, validation: Validation)
         or engagement
     ):
         return refuse((name, url, sites, props, revenue, hash_mode, engagement), validation)
-    return Event(name, sites, url, props, revenue, is_interactive(fields), body)
+    warnings = of_event(fields, url, props, strict=strict)
+    return Event(name, sites, url, props, revenue, is_interactive(fields), body, warnings)
 
 
 def refuse(findings: Iterable[object], validation: Validation) -> Refused:

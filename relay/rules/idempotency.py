@@ -36,16 +36,16 @@ def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str | Fault | None:
     return read_key(values[0].decode("latin-1"))
 
 
-def read_key(value: object) -> str | Fault:
-    """A key from wherever it may come."""
+def read_key(value: object, field: str = FIELD) -> str | Fault:
+    """A key from wherever it may come; `field` is what a fault names."""
     if not isinstance(value, str):
-        return Fault(FIELD, "is no text", _RIGHT)
+        return Fault(field, "is no text", _RIGHT)
     if not value.strip():
-        return Fault(FIELD, "is empty", _RIGHT)
+        return Fault(field, "is empty", _RIGHT)
     if len(value) > MAX_CHARACTERS:
-        return Fault(FIELD, f"has {len(value)} characters", _RIGHT)
+        return Fault(field, f"has {len(value)} characters", _RIGHT)
     if not re.fullmatch(r"[ -~]+", value):
-        return Fault(FIELD, f"{shown(value)} has characters that are not printable ASCII", _RIGHT)
+        return Fault(field, f"{shown(value)} has characters that are not printable ASCII", _RIGHT)
     return value
 
 

@@ -18,10 +18,12 @@ from relay.rules.fault import Fault
 from relay.rules.idempotency import read_key
 from relay.rules.occurred import read_occurred
 from relay.rules.text import shown
+from relay.rules.time_prop import with_time
 from relay.rules.visitor import address_in
 
 OWN_KEYS = frozenset({"id", "ip", "user_agent", "device", "occurred_at"})
 MAX_AGENT_BYTES = 8_190  # what a header may have (aiohttp's `max_field_size`)
+DAY_MS = 86_400_000
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -41,23 +43,33 @@ class Item:
     warnings: tuple[str, ...]
 
 
-def read_item(raw: bytes, validation: Validation, now_ms: int, *, believed: bool) -> Item | Refused:
+def read_item(
+    raw: bytes, validation: Validation, now_ms: int, *, believed: bool, time_prop: str | None = None
+) -> Item | Refused:
     """Read any bytes at all; never raises. All wrong fields are named at once.
 
     `believed`: the sender may say for whom an event is; else `ip` and `user_agent` count for nothing, with a warning.
+    `time_prop`: the prop that is to say when the event occurred.
     """
     fields = read_object(raw)
     if isinstance(fields, Fault):
         return refuse((fields,), validation)
-    said = {key: fields[key] for key in OWN_KEYS & fields.keys()}
-    event = parse_fields(fields, _without_own(raw) if said else raw, validation)
-    if not said:
+    own_keys = OWN_KEYS & fields.keys()
+    if not own_keys:
+        event = parse_fields(fields, raw, validation)
         return event if isinstance(event, Refused) else Item(event, None, None, None, None, ())
-    told = {key: value for key, value in said.items() if value is not None}  # null says nothing
+    members = _members_without_own(raw)
+    event = parse_fields(fields, _body(members), validation)
+    told = {key: fields[key] for key in own_keys if fields[key] is not None}  # null says nothing
     own = _read_own(told, now_ms, believed=believed)
     if isinstance(own, Refused) or isinstance(event, Refused):
         return Refused(400, _errors(event) | _errors(own))
-    return replace(own, event=event)
+    if time_prop is None or own.occurred_ms is None:
+        return replace(own, event=event)
+    timed = with_time(members, fields, len(event.props), time_prop, told["occurred_at"])
+    if timed is None:
+        return replace(own, event=event, warnings=(*own.warnings, f"no room for the prop {shown(time_prop)}"))
+    return replace(own, event=replace(event, body=_body(timed)))
 
 
 def _read_own(told: Mapping[str, Any], now_ms: int, *, believed: bool) -> Item | Refused:
@@ -75,22 +87,22 @@ def _read_own(told: Mapping[str, Any], now_ms: int, *, believed: bool) -> Item |
         or isinstance(agent, Fault)
     ):
         return refuse((key, ip, agent, device, occurred_ms), Validation.STRICT)
-    return Item(_NO_EVENT, key, ip, device if agent is None else agent, occurred_ms, _ignored(told, believed=believed))
+    warnings = _ignored(told, believed=believed) + _late(occurred_ms, now_ms)
+    return Item(_NO_EVENT, key, ip, device if agent is None else agent, occurred_ms, warnings)
 
 
 def _errors(read: object) -> dict[str, list[str]]:
     return read.errors if isinstance(read, Refused) else {}
 
 
-def _without_own(raw: bytes) -> bytes:
-    """The object without the relay's keys. Only what stands between its members changes: white space, escapes in keys.
+def _members_without_own(raw: bytes) -> dict[str, bytes]:
+    """The object's members, each as it stands there, but the relay's keys. No key is there twice (`read_object`)."""
+    return {key: bytes(value) for key, value in _members.decode(raw).items() if key not in OWN_KEYS}
 
-    No key stands there twice (`read_object`).
-    """
-    kept = [
-        orjson.dumps(key) + b":" + bytes(value) for key, value in _members.decode(raw).items() if key not in OWN_KEYS
-    ]
-    return b"{%b}" % b",".join(kept)
+
+def _body(members: Mapping[str, bytes]) -> bytes:
+    """The members as an object. What stood between them changed: white space, escapes in keys."""
+    return b"{%b}" % b",".join([orjson.dumps(key) + b":" + value for key, value in members.items()])
 
 
 def _read_id(value: object) -> str | Fault:
@@ -127,6 +139,13 @@ def _ignored(told: Mapping[str, Any], *, believed: bool) -> tuple[str, ...]:
         if unread := unread_keys(told["device"]):
             warnings.append(f"device: {', '.join(map(shown, unread[:3]))} is not read")
     return tuple(warnings)
+
+
+def _late(occurred_ms: int | None, now_ms: int) -> tuple[str, ...]:
+    if occurred_ms is None or now_ms - occurred_ms < DAY_MS:
+        return ()
+    days = (now_ms - occurred_ms) // DAY_MS
+    return (f"it occurred {days} {'days' if days > 1 else 'day'} ago: Plausible books it when it arrives",)
 
 
 _NO_EVENT = Event("", (), "", {}, None, interactive=True, body=b"")

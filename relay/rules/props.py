@@ -23,8 +23,7 @@ _NONE: dict[str, str] = {}
 
 def read_props(fields: Mapping[str, Any], *, strict: bool) -> dict[str, str] | Fault:
     """The props that Plausible keeps, as text. Above 30: refused if `strict`, else the first 30 in key order."""
-    get = fields.get
-    source = either(either(either(get("m"), get("meta")), get("p")), get("props"))
+    source = props_in(fields)
     if not source:
         return _NONE.copy()
     props = _kept(_object(source))
@@ -36,6 +35,12 @@ def read_props(fields: Mapping[str, Any], *, strict: bool) -> dict[str, str] | F
         if wider_than(key, MAX_KEY_BYTES) or wider_than(text, MAX_VALUE_BYTES):
             return _too_large(key, text)
     return props
+
+
+def props_in(fields: Mapping[str, Any]) -> Any:
+    """What stands there as props, whatever it is."""
+    get = fields.get
+    return either(either(either(get("m"), get("meta")), get("p")), get("props"))
 
 
 def _object(source: object) -> dict[str, Any]:

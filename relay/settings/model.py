@@ -24,6 +24,7 @@ from relay.settings.values import (
     LogLevel,
     Networks,
     Partitions,
+    PropName,
     Rate,
     RedisUrl,
     Seconds,
@@ -96,6 +97,11 @@ class Settings(BaseModel):
     idempotency_keep_s: KeySeconds = Field(
         default=86_400,
         description="How long a sender's Idempotency-Key is remembered: the same key within that time is one event.",
+    )
+    occurred_at_prop: PropName | None = Field(
+        default=None,
+        description="Prop that says when an event of a batch occurred, if its sender did (`occurred_at`); Plausible "
+        "itself books it when it arrives. Without it, no prop is added.",
     )
     retry_base_s: Seconds = Field(
         default=1, description="Wait before the second attempt. Each further wait doubles, with chance in it."

@@ -73,6 +73,12 @@ def _read_address(value: object) -> Address:
     return Address(host, int(port))
 
 
+def _read_prop_name(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z][A-Za-z0-9_ -]{0,58}[A-Za-z0-9]?", value):
+        raise ValueError(f"{quoted(value)} is no such name")  # stricter than Plausible: what stands here is sent there
+    return value
+
+
 def _read_path(value: object) -> object:
     if isinstance(value, str):
         if not value.strip() or "\0" in value:
@@ -205,6 +211,11 @@ KeySeconds = Annotated[
     BeforeValidator(_no_truth),
     Field(ge=1, le=WEEK_S, allow_inf_nan=False),
     Shape("a number of seconds from 1 to 604800, which is seven days", "SECONDS", unit="seconds"),
+]
+PropName = Annotated[
+    str,
+    BeforeValidator(_read_prop_name),
+    Shape("a name of letters, digits, _, - and spaces, at most 60, such as occurred_at", "NAME", example="occurred_at"),
 ]
 Partitions = Annotated[
     int, BeforeValidator(_no_truth), Field(ge=1, le=1024), Shape("a whole number from 1 to 1024", "COUNT")

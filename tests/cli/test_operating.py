@@ -102,7 +102,10 @@ async def test_one_is_said_as_one(redis: Redis, redis_url: str, tmp_path: Path) 
     assert (lost.returncode, lost.stdout) == (1, "0 dead letters removed\n")
     assert "not found: 1 of the named letters" in lost.stderr
     await redis.hincrby(keys.ledger(0), "repeated", 1)  # type: ignore[misc]
-    assert "repeated   1 event sent twice" in relay("status", *named, cwd=tmp_path).stdout
+    await redis.hincrby(keys.ledger(0), "duplicates", 1)  # type: ignore[misc]
+    told = relay("status", *named, cwd=tmp_path).stdout
+    assert "repeated   1 event sent twice" in told
+    assert "duplicates 1 event that a sender repeated" in told
 
 
 async def test_a_limit_is_not_below_nothing(redis: Redis, redis_url: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ One call is a process of its own, as each of them costs half a second; the other
 import asyncio
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,14 +37,15 @@ def kept(url: str) -> Found:
     return asyncio.run(load())
 
 
+def _run(url: str, *words: str) -> str:
+    done = invoke(url, *words)
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
+
+
 def test_the_life_of_a_source(redis_url: str, tmp_path: Path) -> None:
     """Add, list, change, rotate, remove: what is printed is what is in force, and a key is printed once."""
-
-    def run(*words: str) -> str:
-        done = invoke(redis_url, *words)
-        assert done.exit_code == 0, done.stderr
-        return done.stdout
-
+    run = partial(_run, redis_url)
     added = relay(
         *("source", "add", "shop", "--kind", "backend", "--site", "a.com,www.b.com", "--site", "c.com", "--json"),
         *("--redis-url", redis_url),
@@ -62,13 +64,8 @@ def test_the_life_of_a_source(redis_url: str, tmp_path: Path) -> None:
     listed = run("list", "--json")
     assert KEY.search(listed) is None
     first, second = json.loads(listed)
-    assert (first["name"], first["sites"], first["speaks"], first["rate"], first["burst"]) == (
-        "ios",
-        ["d.com"],
-        True,
-        5,
-        7,
-    )
+    changed = {"name": "ios", "sites": ["d.com"], "speaks": True, "rate": 5, "burst": 7}
+    assert first == first | changed
     assert (second["name"], second["kind"], second["sites"], second["speaks"]) == (
         "shop", "backend", ["a.com", "b.com", "c.com"], True,
     )  # fmt: skip

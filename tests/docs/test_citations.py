@@ -8,14 +8,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "docs" / "plausible.md"
-FOLDERS = ("relay", "workers", "tests", "load", "config", "docs")
+FOLDERS = ("relay", "workers", "tests", "load", "clients/tests", "config", "docs")
 KINDS = {".py", ".toml", ".conf", ".md", ".html", ".js", ".css"}
+CLIENTS = sorted((ROOT / "clients").glob("*.[pm]*"))  # and not its node_modules
 BESIDE = ("README.md", "CHANGELOG.md", "compose.yaml", "Dockerfile", "Makefile", "pyproject.toml")
 
 PATHS = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")) if path.suffix in KINDS]
 TEXTS = {
     path: path.read_text(encoding="utf-8")
-    for path in [*PATHS, *(ROOT / name for name in BESIDE)]
+    for path in [*PATHS, *(ROOT / name for name in BESIDE), *CLIENTS]
     if path != Path(__file__)  # which has to spell out what is wrong
 }
 

@@ -56,7 +56,7 @@ async def test_strangers_speak_for_nobody(door: Door) -> None:
     """An address and a User-Agent in an item count for nothing, and its sender is told so."""
     answer = await post(door, array(item(0, ip="81.2.69.142", user_agent="Forged/1")), User_Agent="Own/1")
     (told,) = await verdicts(answer)
-    assert (told["status"], len(told["warnings"])) == ("accepted", 1)
+    assert told["status"] == "accepted"
     assert "ip and user_agent ignored" in told["warnings"][0]
     (kept,) = await door.kept()
     assert (kept.ip, kept.user_agent, orjson.loads(kept.body)) == ("127.0.0.1", b"Own/1", item(0))

@@ -11,7 +11,7 @@ from relay.queue.connection import connect
 from relay.rules.admission import parse_sites
 from relay.rules.source import Kind, Source
 from tests.http.conftest import OpenDoor
-from tests.http.door import CORS, Door, body, errors, request, until
+from tests.http.door import Door, body, errors, has_cors, request, until
 from tests.http.test_answers import PREFLIGHT
 
 REPLAYED = "Idempotent-Replayed"
@@ -45,7 +45,8 @@ async def test_a_repeat_is_answered_as_the_first_and_says_so(door: Door) -> None
     for agent in ("Mozilla/5.0 (X11)", "App/1"):
         again = await post(door, "a key", User_Agent=agent, X_Forwarded_For="9.9.9.9")
         assert not await is_first(again)
-        assert {name: again.headers[name] for name in CORS} == CORS | {"Access-Control-Expose-Headers": REPLAYED}
+        assert has_cors(again)
+        assert REPLAYED in again.headers["Access-Control-Expose-Headers"].split(",")
     assert await is_first(await post(door, "another key"))
     assert len(await door.kept()) == 2
     await until_counted(door, "relay_accepted_total 2.0", "relay_duplicates_total 2.0")

@@ -3,11 +3,14 @@
 import asyncio
 
 import orjson
+import pytest
 from redis.asyncio import Redis
 
 from relay.queue import keys
+from relay.queue.audit import audit
+from relay.queue.committing import UnavailableError
 from relay.queue.once import Item, Once, Receipt
-from relay.queue.stored import StoredEvent
+from relay.queue.stored import StoredEvent, partition_of
 from tests.queue.samples import committing, event_of, ledger
 
 P = 4
@@ -55,6 +58,29 @@ async def test_each_item_of_a_call_has_its_receipt(redis: Redis) -> None:
     assert (await ledger(redis, P))["accepted"] == 5
 
 
+async def test_an_item_of_no_site_is_no_repeat(redis: Redis) -> None:
+    """There is nothing to keep of it, with a key or without, first or between others."""
+    empty = Item((), Once("shop", "key", b"{}"))
+    async with committing(redis, P) as committer:
+        assert await committer.put_items([empty]) == [Receipt.ACCEPTED]
+        assert await committer.put_items([empty, item("a"), empty, Item(())]) == [Receipt.ACCEPTED] * 4
+        assert await committer.put_items([]) == []
+    assert (await ledger(redis, P))["accepted"] == 1
+
+
+async def test_items_without_keys_are_kept_as_ever(redis: Redis) -> None:
+    """A call without any key costs what it did; a damaged partition fails its own items only."""
+    events = [event_of("pageview", n) for n in range(40)]
+    async with committing(redis, P) as committer:
+        assert await committer.put_items([Item([event]) for event in events]) == [Receipt.ACCEPTED] * 40
+        await redis.set(keys.events(2), "no stream")
+        receipts = await committer.put_items([Item([event]) for event in events])
+        assert [r is Receipt.UNAVAILABLE for r in receipts] == [partition_of(event, P) == 2 for event in events]
+        damaged = next(event for event in events if partition_of(event, P) == 2)
+        with pytest.raises(UnavailableError, match="did not take it: WRONGTYPE"):
+            await committer.put_items([Item([damaged])])
+
+
 async def test_an_event_for_several_sites_is_kept_once_for_each(redis: Redis) -> None:
     """The sites are one item: kept together, doubled ones too, and repeated together."""
     sites = [event_of("pageview", n, site=f"{n % 5}.example") for n in range(7)]
@@ -63,6 +89,16 @@ async def test_an_event_for_several_sites_is_kept_once_for_each(redis: Redis) ->
         assert await committer.put_items([item("key", *sites)]) == [Receipt.DUPLICATE]
     assert (await ledger(redis, P))["accepted"] == 7
     assert await counted(redis) == 7
+
+
+async def test_a_call_larger_than_a_script_is_kept_whole(redis: Redis) -> None:
+    """However many items a call has, each has its receipt, in order, and no item is torn apart."""
+    sites = [event_of("x", n, site=f"{n}.example") for n in range(3)]
+    many = [item(f"key{n % 700}", *sites[: n % 700 % 3 + 1]) for n in range(1_400)]
+    async with committing(redis, P) as committer:
+        receipts = await committer.put_items(many)
+    assert receipts == [Receipt.ACCEPTED] * 700 + [Receipt.DUPLICATE] * 700
+    assert (await ledger(redis, P))["accepted"] == sum(len(each.events) for each in many[:700])
 
 
 async def test_two_doors_race(redis: Redis) -> None:
@@ -78,3 +114,4 @@ async def test_two_doors_race(redis: Redis) -> None:
     assert receipts.count(Receipt.ACCEPTED) == 10
     assert receipts.count(Receipt.DUPLICATE) == 990
     assert (await ledger(redis, P))["accepted"] == 10
+    assert (await audit(redis, P)).differences == []

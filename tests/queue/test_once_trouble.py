@@ -158,3 +158,24 @@ async def test_events_with_and_without_keys_share_their_writes(redis: Redis) -> 
         assert (told.count(Receipt.ACCEPTED), told.count(Receipt.DUPLICATE)) == (25, 25)
         assert sum(committer.backlog.values()) == 75 == (await ledger(redis, P))["accepted"]
         assert committer.written == {p for p in range(P) if await redis.exists(keys.events(p))}
+
+
+async def test_wherever_the_log_ends_a_record_has_its_event(own_server: TestServer) -> None:
+    """A log that a crash cut short, at whatever byte, has both or neither."""
+    async with connect(own_server.url) as redis, committing(redis, P) as committer:
+        await receipt_of(committer, "before")
+        (log,) = (own_server.data / "appendonlydir").glob("*.incr.aof")
+        begins = log.stat().st_size
+        await receipt_of(committer, "key")
+    own_server.kill()
+    whole = log.read_bytes()
+    found = set()
+    for end in [*range(begins, len(whole), (len(whole) - begins) // 12), len(whole)]:
+        log.write_bytes(whole[:end])
+        own_server.start()
+        async with connect(own_server.url) as redis:
+            known = await redis.exists(item("key").once.record("example.com"))  # type: ignore[union-attr]
+            found.add((known, (await kept(redis)).count(event_of("key").body)))
+            assert (await ledger(redis, P))["accepted"] == 1 + known
+        own_server.kill()
+    assert found == {(0, 0), (1, 1)}

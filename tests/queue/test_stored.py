@@ -1,7 +1,6 @@
 """The stored form: what goes in comes out, byte for byte, and what is no stored form is told apart."""
 
 import contextlib
-from dataclasses import replace
 from zlib import crc32
 
 import orjson
@@ -40,7 +39,7 @@ def test_the_form_is_the_one_that_is_on_disks() -> None:
     form = b'1["b\xc3\xbccher.example","::1","M\xc3\xbcller/1 \xc3\xa2\xc2\x82\xc2\xac",7,"r"]\n{"n":\n"x"}'
     assert pack(event) == form
     assert unpack(form) == event
-    timed = replace(event, occurred_ms=5)
+    timed = event._replace(occurred_ms=5)
     later_form = b"2" + form[1:].replace(b',7,"r"]', b',7,"r",5]')
     assert pack(timed) == later_form
     assert unpack(later_form) == timed

@@ -26,16 +26,20 @@ async def test_a_partition_that_cannot_settle_holds_up_no_other(redis_url: str) 
     async with open_rig(redis_url, partitions=2, concurrency=CONCURRENCY) as rig:
         await rig.accept(*(event_of(f"e{n}", visitor) for n in range(3) for visitor in range(VISITORS)))
         healthy = await rig.redis.xlen(keys.events(1))
-        rig.fail({"delay_s": 0.2, "count": CONCURRENCY})
+        rig.fail({"delay_s": 0.5})
         async with rig.worker() as runtime:
-            await until("a full house", lambda: runtime.dispatcher.in_flight == CONCURRENCY)
+            owned = runtime.ownership.owned
+            await until("both are in the house", lambda: len(owned) == 2 and all(p.unfinished for p in owned.values()))
+            await until("it is full", lambda: runtime.dispatcher.in_flight == CONCURRENCY)
+            before = len(rig.seen())
             await spoil(rig, 0)
+            rig.fail()
 
             async def passed() -> bool:
                 return bool(await rig.redis.xlen(keys.events(1)) == 0)
 
             await until("the other one's are settled", passed)
-            assert healthy <= len(rig.seen()) <= healthy + 2 * CONCURRENCY
+            assert healthy <= len(rig.seen()) <= before + healthy + 2 * CONCURRENCY
             assert 0 < runtime.settler.unsettled <= 2 * CONCURRENCY
             await mend(rig, 0)
             assert (await rig.settled())["delivered"] == 3 * VISITORS

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from relay.replay.formats.parsing import Format, Unread, clf_ms, given, request_of, text_of, unescaped, unread
+from relay.replay.formats.parsing import NOTHING, Format, Unread, clf_ms, request_of, unescaped, unread
 from relay.replay.hit import Hit
 
 QUOTED: Final = rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
@@ -50,19 +50,21 @@ def _traefik(line: bytes) -> Hit | Unread:
 def _hit(  # noqa: PLR0913, PLR0917 - the groups of the expressions, in their order
     host: bytes, ip: bytes, at: bytes, request: bytes, status: bytes, referrer: bytes, agent: bytes
 ) -> Hit:
-    method, path = request_of(unescaped(request))
-    came_from = given(referrer)
-    user_agent = given(agent)
+    method, path = request_of(request if b"\\" not in request else unescaped(request))
+    if b"\\" in agent:
+        agent = unescaped(agent)
+    if b"\\" in referrer:
+        referrer = unescaped(referrer)
     return Hit(
         clf_ms(at),
-        "" if host == b"-" else text_of(host),
+        host.decode("ascii", "replace"),
         "",
         path,
         method,
         None if status == b"-" else int(status),
-        text_of(ip),
-        None if user_agent is None else unescaped(user_agent),
-        None if came_from is None else text_of(unescaped(came_from)),
+        ip.decode("ascii", "replace"),
+        None if agent in NOTHING else agent,
+        None if referrer in NOTHING else referrer.decode("utf-8", "replace"),
     )
 
 

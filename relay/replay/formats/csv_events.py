@@ -16,7 +16,6 @@ from relay.replay.hit import Hit
 
 _TAKEN: Final = frozenset({"name", "url", "domain", "referrer", "ip", "user_agent", "occurred_at", "id"})
 _DELIMITERS: Final = ",;\t"
-_BOM: Final = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
@@ -28,8 +27,8 @@ class _Parser:
 
     def __call__(self, line: bytes) -> Hit | Unread:
         if not self.columns:
-            return self._header(text_of(line.removeprefix(_BOM)))
-        if not line.strip() or text_of(line.removeprefix(_BOM)) == self.delimiter.join(self.columns):
+            return self._header(text_of(line))
+        if not line.strip() or text_of(line) == self.delimiter.join(self.columns):
             return Unread.NO_REQUEST
         try:
             [cells] = csv.reader([line.decode("utf-8", "surrogateescape")], delimiter=self.delimiter, strict=True)

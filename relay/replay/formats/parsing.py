@@ -62,6 +62,8 @@ _CLF_TIME = re.compile(rb"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d)(?:\.(\d+))
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _SECONDS_UNTIL: Final = 100_000_000_000  # seconds of the year 5138, milliseconds of 1973
 _LATEST_MS: Final = 10_000_000_000_000
+_LONGEST_CACHED: Final = 512
+NOTHING: Final = frozenset({b"-", b""})
 NO_TIME: Final = 0
 """The time of a line that says none, or none that can be read."""
 
@@ -100,7 +102,7 @@ def text_of(value: bytes) -> str:
 
 def given(value: bytes) -> bytes | None:
     """None for what a log writes when there is nothing."""
-    return None if value in {b"-", b""} else value
+    return None if value in NOTHING else value
 
 
 @lru_cache(maxsize=4_096)
@@ -126,6 +128,11 @@ def iso_ms(text: str) -> int:
 
 
 def request_of(line: bytes) -> tuple[str, str]:
+    """Method and target of a request line, as `_request` says; logs repeat them."""
+    return _cached_request(line) if len(line) < _LONGEST_CACHED else _request(line)
+
+
+def _request(line: bytes) -> tuple[str, str]:
     """Method and target of a request line; ("", "") for what is none, such as the bytes of a TLS handshake.
 
     Bytes that cannot stand in a URL are percent-encoded, so that those that are no UTF-8 stay what they are.
@@ -133,8 +140,10 @@ def request_of(line: bytes) -> tuple[str, str]:
     method, space, rest = line.partition(b" ")
     if not space or not method.isalpha():
         return "", ""
-    target, http, _ = rest.rpartition(b" HTTP/")
-    target = target if http else rest
+    target = rest[:-9] if rest[-9:-3] == b" HTTP/" else rest.rpartition(b" HTTP/")[0] or rest
     if not _IN_URL.fullmatch(target):
         target = _NOT_IN_URL.sub(lambda found: b"".join(b"%%%02X" % byte for byte in found[0]), target)
     return method.decode("ascii"), target.decode("ascii")
+
+
+_cached_request = lru_cache(maxsize=16_384)(_request)
