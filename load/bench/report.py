@@ -13,7 +13,7 @@ from load.bench.campaign import LATEST, RESULTS
 from load.bench.processes import ROOT
 from load.bench.stage import PEERS_PYTHON
 
-PAGE: Final = ROOT / "docs" / "performance.md"
+PAGE: Final = ROOT / "docs/performance.md"
 PARTS: Final = {
     "accept": (
         "Accepting",
