@@ -46,7 +46,8 @@ async def read_on(
 ) -> tuple[bytes | None, list[RawEntry]]:
     """The entries within `span`, first and last id, whose form has `head` behind its version.
 
-    At most `most` entries and bytes, and a few. Returns them with the last id that was looked at, None if there was nothing there.
+    At most `most` entries and bytes, and a few. Returns them with the last id that was looked at, None if there was
+    nothing there.
     """
     words = ("EVALSHA", sha(READ), 1, keys.events(partition), *span, *most, head)
     call: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
