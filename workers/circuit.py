@@ -33,7 +33,7 @@ class Circuit:
 
     def lets_pass(self, now_s: float) -> bool:
         """Whether one more request may go: a single probe at its time while open, none within a pause."""
-        return now_s >= self.next_s and not (self.down and self.probing)
+        return now_s >= self.next_s and not (self.probing and self.down)
 
     def began(self) -> None:
         """A request goes."""

@@ -12,7 +12,7 @@ import math
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from relay.rules.judge import NoAnswer, Trouble
@@ -23,8 +23,7 @@ log = logging.getLogger(__name__)
 UNSAFE: Final = bytes.maketrans(b"\r\n\0", b"   ")  # no stored text may end a header line
 
 
-@dataclass(frozen=True, slots=True)
-class Outbound:
+class Outbound(NamedTuple):
     """One event as it goes out."""
 
     user_agent: bytes | None

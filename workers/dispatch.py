@@ -85,7 +85,7 @@ class Dispatcher:
         return self.upstream.under_way
 
     def _has_room(self) -> bool:
-        return self.in_flight + self.settler.pressing < self.policy.concurrency
+        return self.upstream.under_way + self.settler.pressing < self.policy.concurrency
 
     def _start(self, lane: Lane, site: Site, now_s: float) -> None:
         entry = lane.entries[0]
@@ -118,7 +118,6 @@ class Dispatcher:
                 self._end(lane, entry, verdict, sent_for=site)
         self._one_ended.set()
         self.turns.relist(site)
-        self.turns.pump()
 
     def _give_way(self, lane: Lane, site: Site) -> None:
         self.upstream.undecided(site)

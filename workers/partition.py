@@ -18,25 +18,26 @@ from redis.exceptions import RedisError
 
 from relay.queue.claiming import (
     BLOCK_MS,
+    END,
     START,
     Note,
     Outcome,
-    RawEntry,
     following,
     read_after,
     read_notes,
     read_one,
-    read_range,
 )
 from relay.queue.connection import AWAY, describe
 from relay.queue.dead import dead_note
-from relay.queue.stored import StoredEvent, UnreadableError, unpack
+from relay.queue.reading import RawEntry, read_on
+from relay.queue.stored import StoredEvent, UnreadableError, head_of, unpack
 from relay.rules.judge import DeadReason
 from workers.lanes import Entry, Lane
 
 log = logging.getLogger(__name__)
 
 READ_COUNT = 32  # each may have a megabyte, and the sizes of the next ones are not known
+READ_MANY, READ_MANY_BYTES = 256, 1_000_000  # at a time while many wait: these sizes the server sees before it answers
 READ_AHEAD = 4_096  # entries in memory a partition, so that a million pending cost no more than these
 READ_AHEAD_BYTES = 8_000_000  # the same for events of unusual size
 SHARE = 8  # a site may have this part of both: so many dead ones fill the memory of a partition
@@ -84,7 +85,8 @@ class Partition:
     _parked: dict[str, bytes] = field(default_factory=dict)
     """Site → id of its first entry that was read and left where it is."""
     _read_to: bytes = START
-    _last_size: int = 1_000_000
+    _last_size: int = 1
+    _many_wait: bool = True
     _unread_for: str = ""
     _room: asyncio.Event = field(default_factory=asyncio.Event)
     _notes: dict[bytes, Note] = field(default_factory=dict)
@@ -118,7 +120,7 @@ class Partition:
                 for site in list(self._parked):
                     await self._come_back_for(site)
                 block_ms = PARKED_BLOCK_MS if self._parked else BLOCK_MS
-                entries = await read_after(self.redis, self.number, self._read_to, self._read_count(), block_ms)
+                entries = await self._next(block_ms)
             except (*AWAY, RedisError) as error:
                 self._tell(error)
                 await asyncio.sleep(PAUSE_S)
@@ -137,68 +139,66 @@ class Partition:
         self._unread_for = str(error)
         log.error("partition %d can't be read, its events wait: %s", self.number, describe(error))
 
-    def _read_count(self) -> int:
-        """How many entries to read: what there is room for if all are as large as the largest of the last ones."""
-        fitting = (READ_AHEAD_BYTES - self._held.size_bytes) // self._last_size
-        return max(1, min(READ_COUNT, READ_AHEAD - self._held.entries, fitting))
+    async def _next(self, block_ms: int) -> list[RawEntry]:
+        """The next entries: of many that wait, as many as there is room for; else the few that are there or come soon.
+
+        The server sees the sizes of those that wait. Those that come are taken to be as large as the largest before.
+        """
+        room, room_bytes = READ_AHEAD - self._held.entries, READ_AHEAD_BYTES - self._held.size_bytes
+        if self._many_wait:
+            most = max(1, min(READ_MANY, room)), min(READ_MANY_BYTES, room_bytes)
+            _, entries = await read_on(self.redis, self.number, (following(self._read_to), END), most)
+        else:
+            count = max(1, min(READ_COUNT, room, room_bytes // self._last_size))
+            entries = await read_after(self.redis, self.number, self._read_to, count, block_ms)
+        if entries:
+            self._last_size = max(1, *(len(fields.get(b"e", b"")) for _, fields in entries))
+        self._many_wait = len(entries) >= READ_COUNT
+        return entries
 
     def _take_in(self, entries: list[RawEntry]) -> bool:
         """Put what was read where it belongs; False if all of it was left where it is."""
-        self._last_size = max(1, *(len(fields.get(b"e", b"")) for _, fields in entries))
         taken = False
-        for raw in entries:
-            note = self._notes.pop(raw[0], None)
-            entry = self._entry(raw, note)
-            if entry is None:
+        for entry_id, fields in entries:
+            event = self._read_one(entry_id, fields)
+            if event is None or not self._is_parked(entry_id, event.site):
                 taken = True
-            elif self._is_parked(entry):
-                if note is not None:
-                    self._notes[entry.id] = note
-            else:
-                taken = True
-                self._place(entry, note)
+            if event is not None and event.site not in self._parked:
+                self._place(entry_id, event)
         return taken
 
-    def _is_parked(self, entry: Entry) -> bool:
+    def _is_parked(self, entry_id: bytes, site: str) -> bool:
         """Whether the entry is left where it is, as its site has its share or was parked before."""
-        site = entry.event.site
         if site not in self._parked and site in self._held_of and self._held_of[site].fills(SHARE):
-            self._parked[site] = entry.id
+            self._parked[site] = entry_id
         return site in self._parked
 
     async def _come_back_for(self, site: str) -> None:
         """Read what was left of a site, as far as there is room for it now; when all is read it is parked no more."""
         while site in self._parked and self._room.is_set():
-            if site in self._held_of and self._held_of[site].fills(2 * SHARE):
+            held = self._held_of.get(site, Load())
+            if held.fills(2 * SHARE):
                 return
-            entries = await read_range(self.redis, self.number, self._parked[site], self._read_to, self._read_count())
-            next_id = self._take_in_of(site, entries)
-            if next_id is None:
+            most = READ_AHEAD // SHARE - held.entries, READ_AHEAD_BYTES // SHARE - held.size_bytes
+            span = self._parked[site], self._read_to
+            last, entries = await read_on(self.redis, self.number, span, most, head_of(site))
+            for raw in entries:
+                try:
+                    self._place(raw[0], unpack(raw[1][b"e"]))
+                except UnreadableError:  # was settled when it was first read
+                    continue
+            if last is None:
                 del self._parked[site]
             else:
-                self._parked[site] = next_id
+                self._parked[site] = following(last)
 
-    def _take_in_of(self, site: str, entries: list[RawEntry]) -> bytes | None:
-        """Put a site's entries into their lanes; the id to go on from, None if there was nothing left to read."""
-        for raw in entries:
-            try:
-                event = unpack(raw[1].get(b"e", b""))
-            except UnreadableError:  # was settled when it was first read
-                continue
-            if event.site != site:
-                continue
-            if site in self._held_of and self._held_of[site].fills(SHARE):
-                return raw[0]
-            note = self._notes.pop(raw[0], None)
-            if (entry := self._entry(raw, note)) is not None:
-                self._place(entry, note)
-        return following(entries[-1][0]) if entries else None
-
-    def _place(self, entry: Entry, note: Note | None) -> None:
+    def _place(self, entry_id: bytes, event: StoredEvent) -> None:
+        """Put an entry where it belongs: into its lane, or aside."""
+        note = self._notes.pop(entry_id, None)
         if note is not None and note.aside:
-            self._push_aside(entry.id, note)
+            self._push_aside(entry_id, note)
         else:
-            self._line_up(entry, note)
+            self._line_up(_entry(entry_id, event, note), note)
 
     def _line_up(self, entry: Entry, note: Note | None) -> None:
         """Behind the visitor's earlier events; a first one that failed before waits until its time."""
@@ -212,19 +212,15 @@ class Partition:
             lane.busy = True
             self.offer(lane, 0.0 if note is None else max(0.0, note.next_ms / 1_000 - time.time()))
 
-    def _entry(self, raw: RawEntry, note: Note | None) -> Entry | None:
-        """The entry as the dispatcher knows it; what can't be read is dead, and holds up nobody."""
-        entry_id, fields = raw
+    def _read_one(self, entry_id: bytes, fields: dict[bytes, bytes]) -> StoredEvent | None:
+        """The event of an entry; one that can't be read is dead, and holds up nobody."""
         try:
-            event: StoredEvent = unpack(fields.get(b"e", b""))
+            return unpack(fields.get(b"e", b""))
         except UnreadableError as error:
             self.unfinished += 1
             letter = dead_note(DeadReason.UNREADABLE, str(error), 0, None)
             self.settle(self, Outcome("dead", entry_id, letter))
             return None
-        if note is None:
-            return Entry(entry_id, event)
-        return Entry(entry_id, event, note.attempts, note.first_failed_ms, note.failed_ms, note.failing_ms)
 
     def ended(self, lane: Lane, entry: Entry) -> None:
         """The entry has its outcome: it leaves its lane."""
@@ -273,22 +269,29 @@ class Partition:
             heapq.heappush(self._aside, due)
             await asyncio.sleep(PAUSE_S)
             return
-        if raw is not None and (entry := self._entry(raw, note)) is not None:
+        if raw is not None and (event := self._read_one(*raw)) is not None:
             lane = Lane(self, aside=True, busy=True)
-            lane.entries.append(entry)
+            lane.entries.append(_entry(entry_id, event, note))
             self._aside_now += 1
             self.offer(lane, 0.0)
 
     def _hold(self, entry: Entry, sign: int) -> None:
         """Count the entry in (+1) or out (-1)."""
-        site = entry.event.site
-        of_site = self._held_of.setdefault(site, Load())
+        site, size_bytes = entry.event.site, sign * len(entry.event.body)
+        of_site = self._held_of.get(site) or self._held_of.setdefault(site, Load())
         for load in (self._held, of_site):
             load.entries += sign
-            load.size_bytes += sign * len(entry.event.body)
+            load.size_bytes += size_bytes
         if not of_site.entries:
             del self._held_of[site]
         if self._held.fills(1):
             self._room.clear()
         elif self._held.entries <= READ_AHEAD - READ_COUNT:
             self._room.set()
+
+
+def _entry(entry_id: bytes, event: StoredEvent, note: Note | None) -> Entry:
+    """The entry as the dispatcher knows it."""
+    if note is None:
+        return Entry(entry_id, event)
+    return Entry(entry_id, event, note.attempts, note.first_failed_ms, note.failed_ms, note.failing_ms)

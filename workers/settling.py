@@ -61,6 +61,8 @@ class Settler:
     @property
     def pressing(self) -> int:
         """Outcomes that wait, without those of refused partitions: these send nothing, and keep nobody from sending."""
+        if not self._refused:
+            return self.unsettled
         return self.unsettled - sum(len(self._waiting.get(number, ())) for number in self._refused)
 
     async def run(self) -> None:

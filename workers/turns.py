@@ -43,7 +43,7 @@ class Turns:
 
     def pump(self) -> None:
         """Start as many deliveries as may start now. What is offered meanwhile is seen by the same loop."""
-        if self._pumping:
+        if self._pumping or not self._round or not self.has_room():  # who makes room calls again
             return
         self._pumping = True
         now_s = time.monotonic()
@@ -83,7 +83,7 @@ class Turns:
         """Something changed for the site: it takes turns again."""
         if site.ready:
             self._list(site)
-            self.pump()
+        self.pump()
 
     def relist_all(self) -> None:
         """The upstream went down or came back: each site's lanes are candidates again."""

@@ -6,6 +6,7 @@ for one site alone is no sign against the others. The clock and the draw are arg
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,7 +26,6 @@ FROM_ONE_SITE: Final = 3  # so many of these count at most from one site, if the
 PASS_RATIO: Final = 4  # others pass when four of them passed for one that failed
 CERTAIN: Final = frozenset({Trouble.UNREACHABLE, Trouble.MISCONFIGURED})  # never one event's or site's own fault
 RECENT_S: Final = 600.0  # a site that was tried within this time counts as one of several
-TRIED: Final = 8  # of which sites that is remembered; two would do
 SHOWN: Final = 20  # sites that a status page names at most
 
 
@@ -63,9 +63,14 @@ class Upstream:
     sites: WeakValueDictionary[str, Site] = field(default_factory=WeakValueDictionary)
     _steep: bool = True
     _failed_in_a_row: Counter[str] = field(default_factory=Counter)
-    _tried_s: dict[str, float] = field(default_factory=dict)
+    _tried: str | None = None
+    """The site that was tried last."""
+    _tried_s: float = -math.inf
+    _other_s: float = -math.inf
+    """When another one than that was tried last."""
 
     def __post_init__(self) -> None:
+        self.limit = min(self.limit, self.most)
         self.circuit = Circuit(self.base_s, self.cap_s)
 
     @property
@@ -82,27 +87,24 @@ class Upstream:
 
     def may_send(self, now_s: float) -> bool:
         """Whether one more delivery may start now, whosever; while down that is a single probe at its time."""
-        return self.circuit.lets_pass(now_s) and (self.down or self.under_way < min(int(self.limit), self.most))
+        return self.circuit.lets_pass(now_s) and (self.under_way + 1 <= self.limit or self.down)
 
     def may_send_for(self, site: Site, now_s: float) -> bool:
         """Whether it may be one of this site: half of all at most if there are others, and not while it is down.
 
         While the upstream is down each site's event is as good a probe as any.
         """
-        limit = min(int(self.limit), self.most)
+        limit = int(self.limit)
         return self.down or site.lets_pass(now_s, max(1, limit // 2) if self._several(now_s) else limit)
 
     def began(self, site: Site, entry: Entry, now_s: float) -> None:
         """A delivery of that site starts."""
         self.under_way += 1
         site.began(entry, now_s)
-        self.circuit.began()
-        if not self.down:
-            site.circuit.began()
-        self._tried_s.pop(site.name, None)
-        self._tried_s[site.name] = now_s
-        if len(self._tried_s) > TRIED:
-            del self._tried_s[next(iter(self._tried_s))]
+        (self.circuit if self.down else site.circuit).began()
+        if site.name != self._tried:
+            self._other_s, self._tried = self._tried_s, site.name
+        self._tried_s = now_s
 
     def ended(self, site: Site, entry: Entry) -> None:
         """It has ended, however; what that says is told next."""
@@ -123,12 +125,12 @@ class Upstream:
         self._failed_in_a_row.clear()
         site.failed_in_a_row = 0
         self.limit = min(self.most, self.limit + (1.0 if self._steep else 1.0 / self.limit))
-        since_s = self.circuit.close()
+        since_s = self.circuit.close() if self.down else None
         if since_s is not None:
             self.limit, self._steep = 1.0, True
             for other in self.sites.values():
                 other.circuit.next_s = 0.0
-        return since_s, site.circuit.close()
+        return since_s, site.circuit.close() if site.circuit.down else None
 
     def stumbled(self, site: Site, verdict: TryAgain, now_s: float, draw: float, *, fails_alone: bool = False) -> Fell:
         """An attempt failed. Returns what that takes down now. `draw` is 0 to 1.
@@ -170,7 +172,7 @@ class Upstream:
 
     def _several(self, now_s: float) -> bool:
         """Whether more than one site was tried of late."""
-        return sum(now_s - at_s < RECENT_S for at_s in self._tried_s.values()) > 1
+        return now_s - self._other_s < RECENT_S
 
     def mark(self, site: Site) -> Mark:
         """The counters now."""

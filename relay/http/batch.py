@@ -5,31 +5,22 @@ What is wrong with one item is told of that item and of no other. Items are kept
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final
 
 from aiohttp import web
 
 from relay.http.inflating import CODINGS, BrokenError, TooLargeError, UnknownCodingError, whole_body
-from relay.http.intake import Intake, Posted, Sender, as_json, body_within
-from relay.http.keeping import NO_ROOM, Kept, Room, keep
-from relay.http.verdicts import Status, Verdict, answer
+from relay.http.intake import Intake, as_json, body_within
+from relay.http.judging import Judging
+from relay.http.keeping import keep
+from relay.http.verdicts import answer
 from relay.queue.committing import UnavailableError
-from relay.rules.admission import Admitted
 from relay.rules.batch import MAX_BATCH_BYTES, Unreadable, items_in
-from relay.rules.event import Refused
-from relay.rules.item import Item, read_item
-from relay.rules.source import Denied, no_visitor
-from relay.rules.text import shown
-from relay.rules.visitor import Visitor, is_in
-from relay.rules.warnings import of_visitor
+from relay.rules.source import Denied
 
 NDJSON: Final = frozenset(f"application/{name}" for name in ("x-ndjson", "ndjson", "jsonl", "x-jsonlines"))
-AT_ONCE: Final = 50  # items are read in one go, a few milliseconds; then other requests have their turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +39,8 @@ class Batches:
         if isinstance(items, web.Response):
             return items
         try:
-            verdicts = await keep(self.intake, await self._judged(items, sender, now_ms), now_ms)
+            judged = await Judging(self.intake, sender, now_ms).all_of(items)
+            verdicts = await keep(self.intake, judged, now_ms)
         except UnavailableError as error:
             return self.intake.unavailable("not known to be kept", str(error))
         if isinstance(verdicts, Denied):
@@ -85,66 +77,3 @@ class Batches:
             return self.intake.unread("envelope", 400, f"the body can't be read: {error}")
         except (TimeoutError, ConnectionError, web.RequestPayloadError):
             return self.intake.incomplete()
-
-    async def _judged(self, items: Sequence[bytes], sender: Sender, now_ms: int) -> list[Kept | Verdict]:
-        """What of each item may be kept, or why it may not."""
-        believed = self._may_speak(sender)
-        judged: list[Kept | Verdict] = []
-        room = Room()
-        for first in range(0, len(items), AT_ONCE):
-            for raw in items[first : first + AT_ONCE]:
-                kept = self._judge(raw, sender, now_ms, believed=believed)
-                if isinstance(kept, Kept) and not room.take(kept.posted):
-                    kept = self._refused(Refused(400, {"domain": [NO_ROOM]}))
-                judged.append(kept)
-            await asyncio.sleep(0)
-        return judged
-
-    def _may_speak(self, sender: Sender) -> bool:
-        """Whether an item's word on its visitor counts: of a source that speaks, and of a trusted machine itself.
-
-        Behind a trusted proxy stands anybody: what he sends comes from his address, and that is not trusted.
-        """
-        return sender.source.speaks or is_in(self.intake.policy.trusted, ip_address(sender.visitor.ip))
-
-    def _judge(self, raw: bytes, sender: Sender, now_ms: int, *, believed: bool) -> Kept | Verdict:
-        policy = self.intake.policy
-        item = read_item(raw, policy.validation, now_ms, believed=believed, time_prop=policy.time_prop)
-        if isinstance(item, Refused):
-            return self._refused(item)
-        if sender.forgot and item.ip is None and policy.refuse_missing_ip:
-            return self._denied(no_visitor(sender.source, of_item=True))
-        match self.intake.admitted(item.event, sender):
-            case Denied() as denied:
-                return self._denied(denied)
-            case Refused() as refused:
-                return self._refused(refused)
-            case source, admitted:
-                return self._kept(raw, item, admitted, Sender(source, _visitor(item, sender)))
-
-    def _kept(self, raw: bytes, item: Item, admitted: Admitted, sender: Sender) -> Kept | Verdict:
-        """The item for the sites that stay; in `plausible` validation there may be none, or others."""
-        warnings = item.warnings + item.event.warnings + of_visitor(sender.visitor)
-        if admitted.unknown:
-            self.intake.watch.refused["unknown_site"] += len(admitted.unknown)
-            told = f"{', '.join(map(shown, admitted.unknown[:3]))} is not a site of this relay"
-            if not admitted.sites:
-                return Verdict(Status.REFUSED, {"domain": [told]}, warnings)
-            warnings += (f"domain: {told}, and gets nothing of it",)
-        return Kept(raw, Posted(item.event, admitted, sender, item.key, item.occurred_ms), warnings)
-
-    def _refused(self, refused: Refused) -> Verdict:
-        self.intake.watch.refused.update(refused.errors.keys())
-        return Verdict(Status.REFUSED, refused.errors)
-
-    def _denied(self, denied: Denied) -> Verdict:
-        self.intake.senders.note(denied)
-        return Verdict(Status.REFUSED, denied.errors, retry_after_s=denied.retry_after_s)
-
-
-def _visitor(item: Item, sender: Sender) -> Visitor:
-    """The visitor that the item names, as far as it does; the request's for all else."""
-    visitor = sender.visitor
-    if item.ip is None and item.user_agent is None:
-        return visitor
-    return Visitor(item.ip or visitor.ip, visitor.user_agent if item.user_agent is None else item.user_agent)

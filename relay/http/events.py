@@ -64,7 +64,7 @@ class Events:
             case Refused() as refused:
                 return self.intake.refuse(refused)
             case source, admitted:
-                return Posted(event, admitted, replace(sender, source=source), key)
+                return Posted(event, admitted, sender._replace(source=source), key)
 
     async def _keep(self, posted: Posted, now_ms: int) -> web.Response:
         admitted, receipt = posted.admitted, Receipt.ACCEPTED

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from relay.http.intake import RETRY_AFTER_S, Intake, Posted, stored
 from relay.http.verdicts import Status, Verdict
@@ -24,8 +24,7 @@ NO_ROOM: Final = (
 UNKNOWN: Final = "not known to be kept, please send it again"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """An item that may be kept: its bytes as posted, and of what its sender will be warned."""
 
     raw: bytes

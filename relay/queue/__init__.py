@@ -11,6 +11,7 @@ marked      events of a log, put together with the mark up to where it is queued
 sources     who may post: kept, read, changed
 leases      who owns a partition
 claiming    read in order, settle outcomes (the workers)
+reading     a page of many that wait, of one site or all
 dead        dead letters: find, purge, retain
 redrive     dead letters sent again, at a pace that leaves the queue to live traffic
 ledger      the account that always balances

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import cache
-from hashlib import sha1
 from typing import Any, NamedTuple, cast
 
 import hiredis
@@ -18,12 +16,12 @@ from redis.exceptions import NoScriptError
 
 from relay.queue import keys
 from relay.queue.connection import in_one_trip
+from relay.queue.reading import RawEntry
+from relay.queue.scripts import sha
 
 BLOCK_MS = 1_000
-START = b"0-0"
+START, END = b"0-0", b"+"
 ALONE = frozenset({"dead", "again"})  # verbs whose outcomes are settled one by one
-
-RawEntry = tuple[bytes, dict[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +60,11 @@ async def read_after(
     redis: Redis, partition: int, after: bytes, count: int, block_ms: int = BLOCK_MS
 ) -> list[RawEntry]:
     """The next entries after id `after`, at most `count`; waits so long for one to come."""
-    reply: Any = await redis.xread({keys.events(partition): after}, count=count, block=block_ms)
-    return cast("list[RawEntry]", reply[0][1]) if reply else []
-
-
-async def read_range(redis: Redis, partition: int, first: bytes, last: bytes, count: int) -> list[RawEntry]:
-    """The pending entries from id `first` to id `last`, both included, at most `count`."""
-    reply: Any = await redis.xrange(keys.events(partition), first, last, count=count)
-    return cast("list[RawEntry]", reply)
+    words = ("XREAD", "COUNT", count, "BLOCK", block_ms, "STREAMS", keys.events(partition), after)
+    call: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
+    [reply] = await in_one_trip(redis, [call])
+    entries = reply[0][1] if reply else []
+    return [(entry_id, dict(zip(fields[::2], fields[1::2], strict=True))) for entry_id, fields in entries]
 
 
 def following(entry_id: bytes) -> bytes:
@@ -114,11 +109,6 @@ async def _settle(redis: Redis, outcomes: Mapping[int, Sequence[Outcome]], *, ag
     return sum(await in_one_trip(redis, calls))
 
 
-@cache
-def _sha(script: str) -> str:
-    return sha1(script.encode(), usedforsecurity=False).hexdigest()
-
-
 def _settle_call(partition: int, lines: Sequence[Outcome], *, again: bool) -> bytes:
     """One call of SETTLE, ready to send: outcomes that are alike are one group of ids."""
     groups: dict[tuple[str, bytes, tuple[str, str], int | None], list[bytes]] = {}
@@ -133,6 +123,6 @@ def _settle_call(partition: int, lines: Sequence[Outcome], *, again: bool) -> by
         keys.dead(partition),
         keys.tally(partition),
     )
-    words = ("EVALSHA", _sha(keys.SETTLE), len(touched), *touched, "1" if again else "0", *told)
+    words = ("EVALSHA", sha(keys.SETTLE), len(touched), *touched, "1" if again else "0", *told)
     packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
     return packed

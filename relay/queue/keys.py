@@ -1,4 +1,4 @@
-"""Every Redis key and every Lua script of the queue, and nothing that runs them.
+"""Every Redis key, and every Lua script of the queue that writes, and nothing that runs them.
 
 All keys of a partition share the hash tag `{p}`, so each script touches one slot, but for that of events with a key
 (once.py), whose records expire. Events never do: XDEL in `SETTLE` is the only way out of a stream. What frees memory or

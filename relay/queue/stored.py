@@ -7,7 +7,6 @@ only if that is known, so a relay that knows version 1 alone reads all the other
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final, NamedTuple
@@ -19,6 +18,7 @@ from relay.queue.keys import OTHER_SITES
 
 PLAIN: Final = b"1"
 WITH_TIME: Final = b"2"
+VERSIONS: Final = frozenset({PLAIN, WITH_TIME})
 SITE_CHARACTERS: Final = 253  # the longest name in DNS; longer ones are made up, and not counted apart
 
 
@@ -83,11 +83,16 @@ def pack(event: StoredEvent) -> bytes:
     return b"".join((WITH_TIME, orjson.dumps([*kept, event.occurred_ms]), b"\n", event.body))
 
 
+def head_of(site: str) -> bytes:
+    """What the stored form of each event of that site has behind its version, and no other's."""
+    return b"[%b," % orjson.dumps(site)
+
+
 def unpack(form: bytes) -> StoredEvent:
     """The event of a stored form; raises UnreadableError for anything else."""
     head, newline, body = form.partition(b"\n")
     version = head[:1]
-    if version not in {PLAIN, WITH_TIME} or not newline:
+    if version not in VERSIONS or not newline:
         raise UnreadableError(f"unknown form {version!r}; this relay reads versions 1 and 2")
     try:
         site, ip, agent, accepted_ms, flags, *times = orjson.loads(head[1:])
@@ -97,8 +102,8 @@ def unpack(form: bytes) -> StoredEvent:
     if not fits or [type(time_ms) for time_ms in times] != ([int] if version == WITH_TIME else []):
         raise UnreadableError(_damaged(version))
     occurred_ms = times[0] if times else None
-    agent_bytes = _agent_bytes(agent, version)
-    return StoredEvent(site, ip, agent_bytes, body, accepted_ms, "r" in flags, "e" in flags, occurred_ms)
+    agent = _agent_bytes(agent, version)
+    return StoredEvent(site, ip, agent, body, accepted_ms, "r" in flags, "e" in flags, occurred_ms)
 
 
 def _damaged(version: bytes) -> str:
@@ -120,7 +125,9 @@ def _is_address(ip: str) -> bool:
 def _agent_bytes(agent: object, version: bytes) -> bytes | None:
     if agent is None:
         return None
-    if isinstance(agent, str):
-        with contextlib.suppress(UnicodeEncodeError):
-            return agent.encode("latin-1")
-    raise UnreadableError(_damaged(version))
+    if type(agent) is not str:
+        raise UnreadableError(_damaged(version))
+    try:
+        return agent.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise UnreadableError(_damaged(version)) from error

@@ -7,9 +7,10 @@ from redis.asyncio import Redis
 
 from relay.queue import keys
 from relay.queue.audit import audit
-from relay.queue.claiming import START, Note, Outcome, RawEntry, read_after, settle
+from relay.queue.claiming import START, Note, Outcome, read_after, settle
 from relay.queue.dead import Which, dead_note, purge
 from relay.queue.differences import Difference, Kind
+from relay.queue.reading import RawEntry
 from relay.queue.stored import unpack
 from tests.queue.samples import event_of, put, retry
 

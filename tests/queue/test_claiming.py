@@ -8,9 +8,10 @@ import pytest
 from redis.asyncio import Redis
 
 from relay.queue import keys
-from relay.queue.claiming import START, Note, Outcome, RawEntry, read_after, read_notes, read_one, settle
+from relay.queue.claiming import START, Note, Outcome, read_after, read_notes, read_one, settle
 from relay.queue.dead import Which, dead_note, find
 from relay.queue.ledger import look
+from relay.queue.reading import RawEntry
 from relay.queue.stored import unpack
 from tests.queue.samples import event_of, ledger, put
 

@@ -56,8 +56,8 @@ async def test_large_events_are_read_few_at_a_time(redis_url: str) -> None:
     """Hundreds of events of nearly a megabyte cost a worker some tens of megabytes, from the first read on."""
     body = orjson.dumps({"name": "big", "url": "https://example.com/", "domain": "example.com", "x": "x" * 900_000})
     async with open_rig(redis_url, partitions=1) as rig:
-        for n in range(0, 200, 20):
-            await rig.accept(*(event_of("big", visitor, body=body) for visitor in range(n, n + 20)))
+        for n in range(0, 200, 4):
+            await rig.accept(*(event_of("big", visitor, body=body) for visitor in range(n, n + 4)))
         rig.fail({"status": 503})
         tracemalloc.start()
         try:

@@ -1,0 +1,63 @@
+"""Reading on where many events wait: a page that ends after so many entries or bytes, of one site or of all.
+
+The server leaves out other sites' events, so that what is read twice for one site costs the worker nothing. Of what
+does not wait yet it can't tell: that is `read_after` in claiming.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import hiredis
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+from relay.queue import keys
+from relay.queue.connection import in_one_trip
+from relay.queue.scripts import sha
+
+RawEntry = tuple[bytes, dict[bytes, bytes]]
+
+# KEYS events. ARGV first id, last id, most entries, most bytes, what a form has behind its version (empty: all).
+# → the last id that was looked at, then id and form of each that is meant; empty if there was nothing to look at.
+READ: Final = """#!lua flags=no-writes
+local from, most, most_bytes, head = ARGV[1], 2 * ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local found, looked, bytes = {}, 0, 0
+repeat
+  local page = redis.call('XRANGE', KEYS[1], from, ARGV[2], 'COUNT', 16)
+  for _, entry in ipairs(page) do
+    local form = entry[2][1] == 'e' and entry[2][2] or ''
+    if string.sub(form, 2, 1 + #head) == head then
+      found[#found + 1] = entry[1]
+      found[#found + 1] = form
+      bytes = bytes + #form
+    end
+  end
+  if #page > 0 then from = '(' .. page[#page][1] end
+  looked = looked + #page
+until #page < 16 or #found >= most or bytes >= most_bytes or looked >= 1000
+if looked > 0 then table.insert(found, 1, string.sub(from, 2)) end
+return found
+"""
+
+
+async def read_on(
+    redis: Redis, partition: int, span: tuple[bytes, bytes], most: tuple[int, int], head: bytes = b""
+) -> tuple[bytes | None, list[RawEntry]]:
+    """The entries within `span`, first and last id, whose form has `head` behind its version.
+
+    At most `most` entries and bytes, and a few. Returns them with the last id that was looked at, None if there was
+    nothing there.
+    """
+    words = ("EVALSHA", sha(READ), 1, keys.events(partition), *span, *most, head)
+    call: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
+    try:
+        [found] = await in_one_trip(redis, [call])
+    except NoScriptError:
+        await redis.script_load(READ)
+        [found] = await in_one_trip(redis, [call])
+    return (found[0] if found else None), _entries(found)
+
+
+def _entries(found: list[Any]) -> list[RawEntry]:
+    return [(entry_id, {b"e": form}) for entry_id, form in zip(found[1::2], found[2::2], strict=True)]
