@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 LOAD   := $(VENV)/.load/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run event test test-clients check audit format lock load clean
+.PHONY: help install run event test test-clients check audit format lock load load-check clean
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -63,8 +63,10 @@ $(LOAD): $(STAMP) load/requirements.lock
 	@touch $(LOAD)
 
 load: $(LOAD) ## Measure the relay beside its peers, the short form (about 5 minutes)
-	$(BIN)/python -m load.bench accept
-	$(BIN)/python -m load.bench deliver
+	$(BIN)/python -m load.bench --short
+
+load-check: $(STAMP) ## Fail if an event costs a quarter more CPU time than was recorded
+	$(BIN)/python -m load.bench check
 
 lock: ## Resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra embedded --extra import --generate-hashes --universal --python-version 3.11 --quiet -o requirements.lock

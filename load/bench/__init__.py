@@ -15,5 +15,11 @@ latency    rows about a quiet relay
 backlog    rows about a million pending
 open_loop  the sender of scenarios, a process of its own
 senders    starts it, and reads what became of each event
+scenarios  what happens to a relay in use
+balance    the account at both ends
+targets    the table of targets
+campaign   a whole run, kept as JSON
+plots, report  the page
+check      make load-check
 table      results as lines
 """

@@ -6,9 +6,9 @@ What sends has the other core. Nobody delivers meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from load.bench import rounds, wrk
+from load.bench import events, rounds, wrk
 from load.bench.deliver import CpuClocks, clocks_of, read
 from load.bench.processes import free_port, listens
 from load.bench.relay import Relay, Valkey
@@ -19,30 +19,37 @@ from load.peers import nginx
 RELAY, BATCH = "relay", "relay, batches"
 NOSTORE, NGINX, PROXY = "aiohttp, nothing stored", "nginx return 202", "nginx proxy, no queue"
 ARQ, ARQ_DEFAULTS, CELERY = "FastAPI + arq tuned", "FastAPI + arq with defaults", "FastAPI + Celery"
+BATCH_CONNECTIONS: Final = 4
 System = Callable[[], Round]
 
 
-def wrk_round(place: Stage, port: int, seconds: float, parts: CpuClocks) -> System:
+def wrk_round(place: Stage, port: int, seconds: float, parts: CpuClocks, *, batches: bool = False) -> System:
     """A round of wrk against a port: what was accepted, and the CPU seconds of each part meanwhile."""
+    script, size, connections = (
+        (place.batches, events.BATCH, BATCH_CONNECTIONS) if batches else (place.script, 1, wrk.CONNECTIONS)
+    )
 
     def one() -> Round:
         before = read(parts)
-        sent = wrk.send(port, place.script, seconds)
+        sent = wrk.send(port, script, seconds, connections=connections)
         used = {name: after - before[name] for name, after in read(parts).items()}
-        if sent.refused:
-            raise RuntimeError(f"{sent.refused} of {sent.done + sent.refused} events were refused on port {port}")
-        return Round(sent.done, sent.wall_s, used, {"wrk": sent.cpu_s})
+        if sent.refused or not sent.done:
+            raise RuntimeError(f"{sent.refused} of {sent.done + sent.refused} requests were refused")
+        return Round(size * sent.done, sent.wall_s, used, {"wrk": sent.cpu_s})
 
     return one
 
 
-def relay_door(place: Stage, seconds: float) -> System:
-    """The relay's door and its queue."""
+def relay_doors(place: Stage, seconds: float) -> dict[str, System]:
+    """The relay's door and its queue, taking single events, and batches of a hundred."""
     relay = Relay(place.folder / "relay", place.upstream)
     place.keep(relay)
     relay.start()
     parts = clocks_of(relay.door, relay.valkey, names=("door", "valkey"))
-    return wrk_round(place, relay.port, seconds, parts)
+    return {
+        RELAY: wrk_round(place, relay.port, seconds, parts),
+        BATCH: wrk_round(place, relay.port, seconds, parts, batches=True),
+    }
 
 
 def nostore_door(place: Stage, seconds: float) -> System:
@@ -88,7 +95,8 @@ def _valkey(place: Stage, name: str) -> Valkey:
 def measure(seconds: float, turns: int, *, peers: bool = True) -> dict[str, Any]:
     """Rounds of the relay's door and of all that it is compared with, as far as they are installed."""
     with stage() as place:
-        systems = {RELAY: relay_door(place, seconds), NOSTORE: nostore_door(place, seconds)}
+        systems = relay_doors(place, seconds)
+        systems[NOSTORE] = nostore_door(place, seconds)
         if nginx.is_here():
             systems |= nginx_doors(place, seconds)
         if peers and place.has_peers():
@@ -96,4 +104,7 @@ def measure(seconds: float, turns: int, *, peers: bool = True) -> dict[str, Any]
             systems[ARQ_DEFAULTS] = arq_door(place, seconds, tuned=False)
             systems[CELERY] = celery_door(place, seconds)
         found = rounds.interleave(systems, turns)
-    return {"rounds": rounds.told(found), "ratios": rounds.ratios(found, RELAY)}
+    ratios = rounds.ratios(found, RELAY)
+    if NGINX in found:
+        ratios[f"{BATCH} ÷ {NGINX}"] = rounds.ratio(found, BATCH, NGINX)
+    return {"rounds": rounds.told(found), "ratios": ratios}

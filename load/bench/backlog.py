@@ -18,7 +18,7 @@ from load.peers.with_arq import jobs
 from relay.queue.connection import connect
 
 SHORT: Final = 4_000
-WARM: Final = 4_000  # delivered before the clock starts: by then the worker has read ahead as far as it does
+WARM: Final = 24_000  # delivered before the clock starts: by then the worker has read ahead as far as it does
 PATIENCE_S: Final = 300.0
 
 

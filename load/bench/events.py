@@ -6,10 +6,15 @@ keys, text/plain, a proxy's X-Forwarded-For.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
+
+Build = Callable[[int, int], bytes]
+"""A number and the door's port → the whole request."""
 
 SITE: Final = "example.com"
 VISITORS: Final = 1_000
+BATCH: Final = 100  # events
 MARK: Final = b"/e/"
 DIGITS: Final = 9
 _AGENT: Final = (
@@ -71,10 +76,16 @@ def wrong_request(number: int, port: int) -> bytes:
     return _posted(number, port, told, b"text/plain")
 
 
-def _posted(number: int, port: int, told: bytes, kind: bytes) -> bytes:
+def batch_request(number: int, port: int) -> bytes:
+    """A batch as an app sends it that was offline: one visitor, and the events in an array."""
+    told = b"[" + b",".join(body(BATCH * number + n) for n in range(BATCH)) + b"]"
+    return _posted(number, port, told, b"application/json", b"/api/events")
+
+
+def _posted(number: int, port: int, told: bytes, kind: bytes, path: bytes = b"/api/event") -> bytes:
     visitor = number % VISITORS
     return (
-        b"POST /api/event HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: %b\r\nX-Forwarded-For: %b\r\n"
+        b"POST %b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: %b\r\nX-Forwarded-For: %b\r\n"
         b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n%b"
-        % (port, agent(visitor).encode(), address(visitor).encode(), kind, len(told), told)
+        % (path, port, agent(visitor).encode(), address(visitor).encode(), kind, len(told), told)
     )

@@ -15,7 +15,7 @@ import json
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
@@ -27,13 +27,12 @@ from load.bench import events
 TICK_S: Final = 0.001
 PATIENCE_S: Final = 20.0
 LENGTH: Final = b"content-length:"
-Build = Callable[[int, int], bytes]
-"""A number and the door's port → the whole request."""
-KINDS: Final[dict[str, Build]] = {
+KINDS: Final[dict[str, events.Build]] = {
     "tracker": events.request,
     "server": events.server_request,
     "engagement": events.engagement_request,
     "wrong": events.wrong_request,
+    "batch": events.batch_request,
 }
 
 
@@ -56,7 +55,7 @@ class Sender:
     """The connections, the events that wait for one, and every event's fate so far."""
 
     port: int
-    build: Build
+    build: events.Build
     most: int
     first: int = 0
     fates: array[float] = field(default_factory=lambda: array("d"))

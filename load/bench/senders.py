@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from load.bench import events
 from load.bench.processes import LOAD_CORE, Program, until
 
 FIELDS: Final = 4
@@ -55,7 +56,7 @@ class Senders:
 
     folder: Path
     port: int
-    running: list[tuple[Program, Path]] = field(default_factory=list)
+    running: list[tuple[Program, Path, int]] = field(default_factory=list)
 
     def start(self, plan: Plan, first: int = 0, kind: str = "tracker") -> None:
         """Start one."""
@@ -65,24 +66,24 @@ class Senders:
         argv = (sys.executable, "-m", "load.bench.open_loop", *words, "--first", str(first), "--kind", kind)
         program = Program(name, argv, self.folder / f"{name}.log", core=LOAD_CORE)
         program.start()
-        self.running.append((program, out))
+        self.running.append((program, out, events.BATCH if kind == "batch" else 1))
 
     @property
     def are_done(self) -> bool:
         """Whether all have ended."""
-        return all(program.process is not None and program.process.poll() is not None for program, _ in self.running)
+        return all(program.process is not None and program.process.poll() is not None for program, _, _ in self.running)
 
     def wait(self, patience_s: float = 300.0) -> Told:
         """Wait for all; what became of their events."""
         until("the senders' end", lambda: self.are_done, patience_s, 0.05)
         fates = []
-        for program, out in self.running:
+        for program, out, size in self.running:
             if not out.exists():
                 raise RuntimeError(f"{program.name} failed: {program.log.read_text()[-2_000:]}")
             flat = array("d", out.read_bytes())
-            fates += [
-                Fate(int(flat[at]), flat[at + 1], flat[at + 2], int(flat[at + 3])) for at in range(0, len(flat), FIELDS)
-            ]
+            for at in range(0, len(flat), FIELDS):
+                number, due_s, answered_s, status = flat[at : at + FIELDS]
+                fates += [Fate(int(number) * size + n, due_s, answered_s, int(status)) for n in range(size)]
         self.running.clear()
         return Told(fates)
 

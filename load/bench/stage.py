@@ -19,6 +19,7 @@ from load.bench.board import Board
 from load.bench.processes import LOAD_CORE, ROOT, Program, free_port, listens, pin
 
 REQUESTS: Final = 1_000
+BATCHES: Final = 40
 PEERS_PYTHON: Final = str(ROOT / ".venv" / ".load" / "bin" / "python")
 
 
@@ -31,13 +32,14 @@ class Stops(Protocol):
 
 @dataclass(slots=True)
 class Stage:
-    """A folder, a sink with its board, wrk's script; `keep` ends things when the stage does."""
+    """A folder, a sink with its board, scripts of wrk for events and for batches; `keep` ends things with the stage."""
 
     folder: Path
     sink: Program
     sink_port: int
     board: Board
     script: Path
+    batches: Path
     stack: ExitStack = field(default_factory=ExitStack)
 
     def keep(self, thing: Stops) -> None:
@@ -102,5 +104,6 @@ def stage() -> Iterator[Stage]:
         sink.start()
         stack.callback(sink.stop)
         sink.until(lambda: listens(port))
-        script = wrk.write_script(folder, (events.request(n, 80) for n in range(REQUESTS)))
-        yield Stage(folder, sink, port, made, script, stack)
+        script = wrk.write_script(folder, "events", (events.request(n, 80) for n in range(REQUESTS)))
+        batches = wrk.write_script(folder, "batches", (events.batch_request(n, 80) for n in range(BATCHES)))
+        yield Stage(folder, sink, port, made, script, batches, stack)

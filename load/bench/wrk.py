@@ -1,6 +1,7 @@
 """wrk as a sender that costs nearly nothing: for the rounds that ask only how much goes through.
 
-It keeps its connections busy (a closed loop), so it tells throughput and never latency.
+It keeps its connections busy (a closed loop), so it tells throughput and never latency. What is under way when its
+time is up is not counted, but has cost something: so it has few connections, and its rounds are seconds long.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Final
 
 from load.bench.processes import LOAD_CORE, cpu_s
 
-CONNECTIONS: Final = 64
+CONNECTIONS: Final = 32
 _SCRIPT: Final = """\
 local requests = {}
 for line in io.lines("%s") do requests[#requests + 1] = loadstring("return " .. line)() end
@@ -48,17 +49,25 @@ class Sent:
     cpu_s: float
 
 
-def write_script(folder: Path, requests: Iterable[bytes]) -> Path:
+def write_script(folder: Path, name: str, requests: Iterable[bytes]) -> Path:
     """Write what wrk sends, over and over, and the script that makes it do so."""
-    listed, script = folder / "requests.lua", folder / "wrk.lua"
+    listed, script = folder / f"{name}.txt", folder / f"{name}.lua"
     listed.write_text("".join('"' + "".join(f"\\{byte:03d}" for byte in one) + '"\n' for one in requests))
     script.write_text(_SCRIPT % listed)
     return script
 
 
 def send(port: int, script: Path, seconds: float, core: int = LOAD_CORE, connections: int = CONNECTIONS) -> Sent:
-    """Run it for so long against a port of loopback."""
-    words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(script), f"http://127.0.0.1:{port}"]
+    """Run it for so long (wrk knows whole seconds only) against a port of loopback."""
+    words = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{max(1, round(seconds))}s",
+        "-s",
+        str(script),
+        f"http://127.0.0.1:{port}",
+    ]
     process = subprocess.Popen(
         ["taskset", "-c", str(core), *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )

@@ -1,0 +1,96 @@
+"""The table of targets: each row a ratio or a figure, its floor and its goal, and where a run's results have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from load.bench import accept, deliver, whole
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One row. `part` and `key` say where the figure stands; with `most`, less is better."""
+
+    name: str
+    floor: float
+    goal: float
+    part: str
+    key: str
+    most: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """How a row came out: as text, by CPU time where there is such a figure, else by wall time or as it is."""
+
+    target: Target
+    wall: str
+    cpu: str
+    judged: float | None
+
+    @property
+    def verdict(self) -> str:
+        """`goal`, `floor`, `below the floor`, `not measured`."""
+        if self.judged is None:
+            return "not measured"
+        sign = -1 if self.target.most else 1
+        if sign * self.judged >= sign * self.target.goal:
+            return "goal"
+        return "floor" if sign * self.judged >= sign * self.target.floor else "below the floor"
+
+
+def _ratio(ours: str, theirs: str) -> str:
+    return f"{ours} ÷ {theirs}"
+
+
+TARGETS: Final = (
+    Target("accepted, durable, one core ÷ FastAPI + arq", 8, 12, "accept", _ratio(accept.RELAY, accept.ARQ)),
+    Target("the same ÷ aiohttp, nothing stored", 0.6, 0.85, "accept", _ratio(accept.RELAY, accept.NOSTORE)),
+    Target("the same ÷ nginx return 202", 0.12, 0.2, "accept", _ratio(accept.RELAY, accept.NGINX)),
+    Target("batches, events/s ÷ nginx requests/s", 1.0, 2.5, "accept", _ratio(accept.BATCH, accept.NGINX)),
+    Target("delivered by a worker core ÷ wrk to the sink", 0.08, 0.4, "deliver", _ratio(deliver.RELAY, deliver.WRK)),
+    Target("delivered ÷ arq tuned, one job an event", 6, 30, "deliver", _ratio(deliver.RELAY, deliver.ARQ)),
+    Target("end to end, one shared core ÷ FastAPI + arq", 8, 30, "whole", _ratio(whole.RELAY, whole.ARQ)),
+    Target("202 to arrival at 50 events/s, p50, ms", 20, 3, "latency", "202_to_arrival.p50_ms", most=True),
+    Target("202 to arrival at 50 events/s, p99, ms", 50, 6, "latency", "202_to_arrival.p99_ms", most=True),
+    Target("idle CPU, % of a core", 3, 1, "latency", "idle_cpu_percent", most=True),
+    Target("4 workers ÷ 1 worker, one core", 0.8, 0.95, "workers", _ratio("4 workers", "1 worker")),
+    Target("drained with a long backlog ÷ with 4,000", 0.8, 0.95, "drain", ""),
+    Target("memory of pending events ÷ arq's jobs", 0.55, 0.2, "memory", "ratio", most=True),
+)
+
+
+def meet(results: Mapping[str, Any]) -> list[Met]:
+    """Every row, as the results have it."""
+    return [_meet(target, results.get(target.part)) for target in TARGETS]
+
+
+def _meet(target: Target, part: Mapping[str, Any] | None) -> Met:
+    if part is None or "error" in part:
+        return Met(target, "", "", None)
+    if "ratios" in part:
+        ratios = part["ratios"]
+        told = ratios.get(target.key) if target.key else next(iter(ratios.values()))
+        if told is None:
+            return Met(target, "", "", None)
+        return Met(target, _text(told["wall"]), _text(told["cpu"]), told["cpu"]["median"])
+    value: Any = part
+    for name in target.key.split("."):
+        value = value[name]
+    figure = round(sum(value.values()), 2) if isinstance(value, dict) else value
+    return Met(target, f"{figure:g}", "", figure)
+
+
+def _text(told: Mapping[str, float]) -> str:
+    return f"{told['median']:.3g} [{told['low']:.3g}-{told['high']:.3g}]"
+
+
+def lines(results: Mapping[str, Any]) -> list[str]:
+    """The table as lines to read."""
+    head = f"{'':48}{'floor':>7}{'goal':>7}  {'by wall time':>22}{'by CPU time':>22}  reached"
+    return [head] + [
+        f"{met.target.name:48}{met.target.floor:>7g}{met.target.goal:>7g}  {met.wall:>22}{met.cpu:>22}  {met.verdict}"
+        for met in meet(results)
+    ]
