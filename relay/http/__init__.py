@@ -12,6 +12,7 @@ watch        what the door knows of its queue: readiness, backlog, what the work
 operators    who may see more than that
 health       GET /health/live and /health/ready
 exposed      GET /metrics
+openapi      GET /openapi.json: all of this as a contract
 """
 
 from relay.http.app import serve_door
