@@ -21,12 +21,14 @@ from relay.http.inflating import (
     UnknownCodingError,
     whole_body,
 )
-from relay.http.intake import Intake, Sender, as_json, body_within
+from relay.http.intake import Intake, as_json, body_within
 from relay.http.judging import Judging
 from relay.http.keeping import keep
 from relay.http.verdicts import answer
 from relay.queue.committing import UnavailableError
 from relay.rules.batch import MAX_BATCH_BYTES, Unreadable, items_in
+from relay.rules.fault import Fault
+from relay.rules.idempotency import key_of
 from relay.rules.source import Denied
 
 HELD_BYTES = 64_000_000  # of bodies of batches, inflated; with their items as they are kept it is some four times that
@@ -46,17 +48,20 @@ class Batches:
         sender = await self.intake.sender_of(request, keyless=False)
         if isinstance(sender, web.Response):
             return sender
+        key = key_of(request.raw_headers)
+        if isinstance(key, Fault):
+            self.intake.watch.refused[key.field] += 1
+            return as_json(400, {"errors": {key.field: [key.message(strict=True)]}})
         with self.held.share() as take:
             items = await self._items(request, take)
             if isinstance(items, web.Response):
                 return items
-            return await self._answered(items, sender, now_ms)
+            return await self._answered(items, Judging(self.intake, sender, now_ms, key))
 
-    async def _answered(self, items: list[bytes], sender: Sender, now_ms: int) -> web.Response:
+    async def _answered(self, items: list[bytes], judging: Judging) -> web.Response:
         """Judge the items, keep those that are fit, and say so."""
         try:
-            judged = await Judging(self.intake, sender, now_ms).all_of(items)
-            verdicts = await keep(self.intake, judged, now_ms)
+            verdicts = await keep(self.intake, await judging.all_of(items), judging.now_ms)
         except UnavailableError as error:
             return self.intake.unavailable("not known to be kept", str(error))
         if isinstance(verdicts, Denied):
