@@ -15,8 +15,9 @@ from relay.cli.operating import DataSet, operate, several
 from relay.cli.progress import Progress
 from relay.cli.refusals import Report, report_to
 from relay.queue.committing import UnavailableError
-from relay.queue.connection import AWAY, describe
+from relay.queue.connection import AWAY, describe, server_promise, settle_form
 from relay.queue.marked import OtherReplayError
+from relay.queue.server import UnfitServerError
 from relay.queue.sources import load
 from relay.replay import rehearsal
 from relay.replay.admitting import Admission, Terms
@@ -89,7 +90,8 @@ class _Telling:
     def _tell(self, waiting: str = "") -> None:
         if self.now is not None:
             log, summary = self.now.log, self.summary
-            self.progress.tell(log.name, log.read_so_far(), summary.lines, summary.queued, waiting)
+            events = summary.queued or summary.events  # a dry run queues none
+            self.progress.tell(log.name, log.read_so_far(), summary.lines, events, waiting)
 
 
 def run(settings: Settings, asked: Asked) -> tuple[Summary, bool]:
@@ -126,6 +128,8 @@ def _said() -> Iterator[None]:
         raise WrongUsage(str(error)) from error
     except RulesError as error:
         raise WrongUsage("\n".join(error.faults)) from error
+    except UnfitServerError as error:
+        raise WrongUsage(str(error)) from error
     except OtherReplayError as error:
         raise click.ClickException("another replay of this log is under way: let one of them end") from error
     except PartitionsChangedError as error:
@@ -147,6 +151,9 @@ async def _rehearse(settings: Settings, asked: Asked, rules: Rules, report: Repo
 async def _replay(
     data_set: DataSet, settings: Settings, asked: Asked, rules: Rules, report: Report
 ) -> tuple[Summary, bool]:
+    await settle_form(data_set.redis, data_set.partitions)
+    for shortcoming in (await server_promise(data_set.redis)).shortcomings:
+        click.echo(f"Warning: {shortcoming}", err=True)
     plan = _plan(asked, settings, rules, await _sites(data_set, settings))
     logs = _opened(asked, plan)
     most = min(asked.max_pending, max(1, int(settings.max_backlog * BACKLOG_SHARE)))

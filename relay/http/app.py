@@ -21,6 +21,7 @@ from relay.http.events import BODY_LIMIT_BYTES, Events
 from relay.http.exposed import Exposed
 from relay.http.health import Health
 from relay.http.intake import Intake, Policy
+from relay.http.openapi import contract
 from relay.http.operators import Operators
 from relay.http.scripts import Scripts
 from relay.http.senders import Senders
@@ -59,12 +60,8 @@ def build_door(settings: Settings) -> web.Application:
         app.router.add_post(path, post, expect_handler=_go_on)
         app.router.add_route("OPTIONS", path, preflight)
         app.router.add_route("*", path, _not_found, expect_handler=_go_on)
-    for path, told in (
-        ("/health/live", health.live),
-        ("/health/ready", health.ready),
-        ("/metrics", exposed.get),
-        ("/js/{name}", scripts.get),
-    ):
+    looks = {"/health/live": health.live, "/health/ready": health.ready, "/metrics": exposed.get}
+    for path, told in (looks | {"/openapi.json": contract, "/js/{name}": scripts.get}).items():
         app.router.add_get(path, told, expect_handler=_go_on)
         app.router.add_route("*", path, _only_read, expect_handler=_go_on)
     app.router.add_route("*", "/{anything:.*}", _not_found, expect_handler=_go_on)

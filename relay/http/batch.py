@@ -62,7 +62,7 @@ class Batches:
 
     async def _body(self, request: web.Request) -> bytes | web.Response:
         """The body, inflated."""
-        coding = request.headers.get("Content-Encoding", "")
+        coding = ", ".join(request.headers.getall("Content-Encoding", ()))
         try:
             async with body_within():
                 return await whole_body(request.content.iter_any(), coding, MAX_BATCH_BYTES)

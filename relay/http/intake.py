@@ -147,6 +147,14 @@ def stored(posted: Posted, now_ms: int) -> list[StoredEvent]:
     ]
 
 
+async def body_of(request: web.Request) -> bytes:
+    """The body, within the time that it has; most are there with their heads, and a timer costs as much as to read."""
+    if request.content.is_eof():
+        return await request.read()
+    async with body_within():
+        return await request.read()
+
+
 def body_within() -> asyncio.Timeout:
     """Within what time a body has to be there."""
     return asyncio.timeout(BODY_WITHIN_S)

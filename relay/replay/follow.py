@@ -61,7 +61,7 @@ class Follower:
     def _rotated(self) -> list[str]:
         """Files beside the log that may have been it, the oldest first."""
         path = Path(self.name)
-        beside = [*path.parent.glob(f"{path.name}.*"), *path.parent.glob(f"{path.name}-*")]
+        beside = [one for one in path.parent.iterdir() if one.name.startswith((f"{path.name}.", f"{path.name}-"))]
         ages = [(one.stat().st_mtime, str(one)) for one in beside if one.is_file()]
         return [one for at, one in sorted(ages) if at > time.time() - ROTATED_S]
 

@@ -66,7 +66,9 @@ def read_item(
     if not own_keys:
         event = parse_fields(fields, raw, validation)
         return event if isinstance(event, Refused) else Item(event, _NOTHING)
-    members = {key: bytes(value) for key, value in _members.decode(raw).items()}  # no key stands there twice
+    members = _members_of(raw)
+    if isinstance(members, Fault):
+        return refuse((members,), validation)
     told = {key: fields[key] for key in own_keys if fields[key] is not None}  # null says nothing
     own = _read_own(told, members.get("device", b""), now_ms, believed=believed)
     for key in own_keys:
@@ -77,9 +79,15 @@ def read_item(
     if time_prop is None or own.occurred_ms is None:
         return Item(event, own)
     timed = with_time(members, fields, len(event.props), time_prop, told["occurred_at"])
-    if timed is None:
+    return _timed(Item(event, own), timed, time_prop)
+
+
+def _timed(item: Item, members: Mapping[str, bytes] | None, time_prop: str) -> Item:
+    """The item with these members, which say when it occurred; None if that found no room among its props."""
+    event, own = item
+    if members is None:
         return Item(event, own._replace(warnings=(*own.warnings, f"no room for the prop {shown(time_prop)}")))
-    return Item(replace(event, body=_body(timed)), own)
+    return Item(replace(event, body=_body(members)), own)
 
 
 def _read_own(told: Mapping[str, Any], device: bytes, now_ms: int, *, believed: bool) -> Own | Refused:
@@ -103,6 +111,14 @@ def _read_own(told: Mapping[str, Any], device: bytes, now_ms: int, *, believed: 
 
 def _errors(read: object) -> dict[str, list[str]]:
     return read.errors if isinstance(read, Refused) else {}
+
+
+def _members_of(raw: bytes) -> dict[str, bytes] | Fault:
+    """Each member as it stands there. That it is an object, with no key twice, is known."""
+    try:
+        return {key: bytes(value) for key, value in _members.decode(raw).items()}
+    except RecursionError:  # msgspec goes as deep as Python does, orjson a little deeper
+        return Fault("request", "Unable to parse request body as json", "it is nested too deep; send flat props")
 
 
 def _body(members: Mapping[str, bytes]) -> bytes:

@@ -154,6 +154,14 @@ async def test_other_codings_are_unknown(door: Door, coding: str) -> None:
         assert coding in errors(await answer.read())["request"][0]
 
 
+async def test_two_codings_are_two_in_two_headers_too(door: Door) -> None:
+    """One on top of the other is unknown, however it is said."""
+    body = gzip.compress(gzip.compress(BATCH))
+    twice = (b"Content-Encoding: gzip", b"Content-Encoding: gzip")
+    answer = await door.converse(request(body, *twice, line=b"POST /api/events HTTP/1.1"))
+    assert (answer.status, answer.has_cors) == (415, True)
+
+
 async def test_many_bombs_at_once_leave_the_door_as_it_was(door: Door) -> None:
     """Each is refused, and events of others are accepted meanwhile."""
     bomb = gzip.compress(bytes(BOMB_BYTES // 4), 1)
