@@ -47,11 +47,7 @@ def server(command: Command, log: Path, *, cwd: Path = HERE) -> Iterator[str]:
 
 
 @contextmanager
-def edge(log: Path, target: str, *, visitor: str = "-", script: str | None = None) -> Iterator[str]:
-    """Give the address of a proxy before `target`, which names the `visitor` as the sender; "-": nobody.
-
-    `script`: the server to which it passes on what is asked for under `/js/`.
-    """
-    others = () if script is None else ("/js/", script)
-    with server((node(), HERE / "edge.mjs", visitor, target, *others), log) as address:
+def edge(log: Path, target: str, *, visitor: str = "-") -> Iterator[str]:
+    """Give the address of a proxy before `target`, which names the `visitor` as the sender; "-": nobody."""
+    with server((node(), HERE / "edge.mjs", visitor, target), log) as address:
         yield address

@@ -12,6 +12,7 @@ watch        what the door knows of its queue: readiness, backlog, what the work
 operators    who may see more than that
 health       GET /health/live and /health/ready
 exposed      GET /metrics
+scripts      GET /js/…: Plausible's script, passed on; script_copies  kept in memory; script_fetch  got from there
 openapi      GET /openapi.json: all of this as a contract
 """
 

@@ -3,6 +3,7 @@
 document  all of it put together, and the endpoint
 event     what an event may say, as JSON Schema; item  what it may say in a batch beside that
 posting   POST /api/event and POST /api/events, and their preflights
+script    GET /js/{name}
 looking   health, metrics, and the contract itself
 told      what is answered: bodies and headers
 asked     what is sent beside the body: headers and keys

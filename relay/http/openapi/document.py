@@ -14,6 +14,7 @@ from relay.http.openapi.item import BATCH, DEVICE, ITEM
 from relay.http.openapi.looking import LOOKING
 from relay.http.openapi.pieces import Json
 from relay.http.openapi.posting import POSTING
+from relay.http.openapi.script import SCRIPT
 
 _ABOUT: Final = """\
 A durable event relay in front of Plausible Analytics: it takes events as Plausible does, answers 202 when they are on \
@@ -41,7 +42,7 @@ def document() -> Json:
             {"name": "events", "description": "For senders."},
             {"name": "operating", "description": "For who runs the relay. Not for the internet."},
         ],
-        "paths": POSTING | LOOKING,
+        "paths": POSTING | SCRIPT | LOOKING,
         "components": {
             "schemas": {"Event": EVENT, "Item": ITEM, "Batch": BATCH, "Device": DEVICE}
             | FIELDS

@@ -6,6 +6,7 @@ from relay.http.connections import SERVER
 from relay.http.cors import ANY_ANSWER, PREFLIGHT, REPLAYED, WARNING
 from relay.http.intake import BODY_WITHIN_S
 from relay.http.openapi.pieces import PRINTABLE, Json, answer, schema
+from relay.http.scripts import PASSED_ON
 from relay.http.verdicts import Status
 
 
@@ -32,6 +33,9 @@ HEADERS: Final[Json] = {
     ),
     "Server": _header("Whose answer it is.", _one(SERVER)),
     "Retry-After": _header("In how many seconds to send it again.", {"type": "integer", "minimum": 1}),
+    **{name: _header("Plausible's own.", _one(value)) for name, value in PASSED_ON.items()},
+    "Cache-Control": _header("For how long it may be kept.", {"type": "string"}),
+    "ETag": _header("Names this very script.", {"type": "string"}),
     "WWW-Authenticate": _header("Which key is wanted.", {"type": "string"}),
     "Accept-Encoding": _header("What is inflated here.", {"type": "string"}),
     "x-plausible-dropped": _header(
