@@ -26,7 +26,7 @@ from relay.rules.judge import DeadReason, Trouble
 from relay.settings import Settings, variable
 
 ROOT = Path(__file__).parents[2]
-PROSE = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROSE = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOWHERE = "redis://127.0.0.1:1/0"  # nothing is connected here
 OF_KUBERNETES = {"RELAY_PORT", "RELAY_SERVICE_HOST"}
 MISSPELT_ON_PURPOSE = {"RELAY_UPSTRAEM"}

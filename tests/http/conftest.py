@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from relay.http.app import build_door
 from relay.queue.connection import connect
 from relay.settings import load_settings
+from tests.http.conformity import Answers
 from tests.http.door import Door, DoorServer, until_ready
 from tests.http.process import Serve
 from tests.server import TestServer
@@ -20,7 +21,17 @@ OpenDoor = Callable[..., Awaitable[Door]]
 
 
 @pytest.fixture
-async def open_door(aiohttp_client: AiohttpClient, request: pytest.FixtureRequest) -> AsyncIterator[OpenDoor]:
+def answers() -> Iterator[Answers]:
+    """Give what the test's doors answer, all of which has to be as the contract says."""
+    seen = Answers()
+    yield seen
+    assert seen.wrong == []
+
+
+@pytest.fixture
+async def open_door(
+    aiohttp_client: AiohttpClient, request: pytest.FixtureRequest, answers: Answers
+) -> AsyncIterator[OpenDoor]:
     """Open a door with settings as an operator writes them: every site, and the shared Redis emptied, by default."""
     clients: list[Redis] = []
 
@@ -28,7 +39,9 @@ async def open_door(aiohttp_client: AiohttpClient, request: pytest.FixtureReques
         url = options.get("redis_url") or request.getfixturevalue("redis_url")
         settings = load_settings({"sites": "*", "redis_url": url} | options, {})
         clients.append(connect(url))
-        client: TestClient[Any, Any] = await aiohttp_client(DoorServer(build_door(settings)))
+        app = build_door(settings)
+        app.on_response_prepare.append(answers.look)
+        client: TestClient[Any, Any] = await aiohttp_client(DoorServer(app))
         return Door(client, clients[-1])
 
     yield go
