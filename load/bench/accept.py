@@ -13,7 +13,7 @@ from load.bench.deliver import CpuClocks, clocks_of, read
 from load.bench.processes import free_port, listens
 from load.bench.relay import Relay, Valkey
 from load.bench.rounds import Round
-from load.bench.stage import PEERS_PYTHON, Stage, stage
+from load.bench.stage import PEERS_PYTHON, Stage, has_peers, stage
 from load.peers import nginx
 
 RELAY, BATCH = "relay", "relay, batches"
@@ -99,7 +99,7 @@ def measure(seconds: float, turns: int, *, peers: bool = True) -> dict[str, Any]
         systems[NOSTORE] = nostore_door(place, seconds)
         if nginx.is_here():
             systems |= nginx_doors(place, seconds)
-        if peers and place.has_peers():
+        if peers and has_peers():
             systems[ARQ] = arq_door(place, seconds, tuned=True)
             systems[ARQ_DEFAULTS] = arq_door(place, seconds, tuned=False)
             systems[CELERY] = celery_door(place, seconds)

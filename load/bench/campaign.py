@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from load.bench import accept, backlog, deliver, latency, scenarios, whole
+from load.bench import accept, backlog, deliver, latency, scenarios, whole, wrk
 from load.bench.processes import ROOT
+from load.bench.stage import has_peers
+from load.peers import nginx
 
 RESULTS: Final = ROOT / "load" / "results"
 LATEST: Final = RESULTS / "latest.json"
@@ -37,6 +39,7 @@ class Size:
 SHORT: Final = Size("short", 2.0, 3, 4_000, 50_000, 4.0, 0.2)
 FULL: Final = Size("full", 3.0, 5, 10_000, 1_000_000, 20.0, 1.0)
 SCENARIO_SHARE: Final = 20  # of the long backlog: a million are drained by the row of that name, and in part
+OUTSIDE: Final = {"wrk": wrk.is_here, "nginx": nginx.is_here, "FastAPI, arq, Celery": has_peers}
 Part = Callable[[Size], dict[str, Any]]
 PARTS: Final[Mapping[str, Part]] = {
     "accept": lambda size: accept.measure(size.seconds, size.turns),
@@ -53,6 +56,8 @@ PARTS: Final[Mapping[str, Part]] = {
 def run(size: Size, parts: tuple[str, ...]) -> dict[str, Any]:
     """Run these parts; what failed says why, and the others go on."""
     results: dict[str, Any] = {"about": _about(size)}
+    if missing := results["about"]["missing"]:
+        print(f"not installed, so left out: {'; '.join(missing)}", file=sys.stderr, flush=True)
     for name in parts:
         began_s, load = time.monotonic(), os.getloadavg()[0]
         print(f"{name} …", file=sys.stderr, flush=True)
@@ -86,4 +91,5 @@ def _about(size: Size) -> dict[str, Any]:
         "machine": platform.machine(),
         "python": platform.python_version(),
         "rounds": size.turns,
+        "missing": [name for name, is_here in OUTSIDE.items() if not is_here()],
     }

@@ -18,7 +18,7 @@ from load.bench.board import Field
 from load.bench.processes import LOAD_CORE, SERVER_CORE, Program, until
 from load.bench.relay import Relay, Valkey
 from load.bench.rounds import Round
-from load.bench.stage import PEERS_PYTHON, Stage, stage
+from load.bench.stage import PEERS_PYTHON, Stage, has_peers, stage
 from load.peers.with_arq import jobs
 
 RELAY, WRK, ARQ, ARQ_DEFAULTS = "relay", "wrk straight to the sink", "arq tuned", "arq with defaults"
@@ -96,7 +96,7 @@ def measure(count: int, seconds: float, turns: int, *, peers: bool = True) -> di
         systems = {RELAY: relay_system(place, "relay", count)}
         if wrk.is_here():
             systems[WRK] = wrk_system(place, seconds)
-        if peers and place.has_peers():
+        if peers and has_peers():
             systems[ARQ] = arq_system(place, "arq", count // ARQ_SHARE, tuned=True)
             systems[ARQ_DEFAULTS] = arq_system(place, "arq-defaults", count // ARQ_SHARE, tuned=False)
         found = rounds.interleave(systems, turns)

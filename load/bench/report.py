@@ -11,7 +11,7 @@ from typing import Any, Final
 from load.bench import plots, targets
 from load.bench.campaign import LATEST, RESULTS
 from load.bench.processes import ROOT
-from load.bench.stage import PEERS_PYTHON
+from load.bench.stage import PEERS_PYTHON, has_peers
 
 PAGE: Final = ROOT / "docs/performance.md"
 PARTS: Final = {
@@ -32,7 +32,7 @@ PARTS: Final = {
 def write(results: Path = LATEST, page: Path = PAGE) -> None:
     """Draw the plots where matplotlib is installed, and write the page."""
     found = json.loads(results.read_bytes())
-    if Path(PEERS_PYTHON).exists():
+    if has_peers():
         subprocess.run([PEERS_PYTHON, "-m", "load.bench.plots", str(results)], check=True, cwd=ROOT)
     page.write_text("\n".join(lines(found)) + "\n")
 
@@ -78,6 +78,8 @@ so by its name: nginx checks and keeps nothing, aiohttp keeps nothing, wrk strai
 
 def _head(about: Mapping[str, Any]) -> Iterator[str]:
     yield HEAD.format(**about)
+    if about.get("missing"):
+        yield f"\nNot installed on that machine, so left out: {'; '.join(about['missing'])}."
 
 
 def _targets(found: Mapping[str, Any]) -> Iterator[str]:

@@ -62,13 +62,6 @@ class Stage:
         """The sink's address."""
         return f"http://127.0.0.1:{self.sink_port}"
 
-    def has_peers(self) -> bool:
-        """Whether the peers' packages are installed (`make load`); says so if they are not."""
-        if not Path(PEERS_PYTHON).exists():
-            print(f"no FastAPI, arq or Celery beside it: {PEERS_PYTHON} is missing; make load", file=sys.stderr)
-            return False
-        return True
-
     def peer(self, name: str, *words: str, python: str = sys.executable, **env: str) -> Program:
         """A peer that is a Python program, started on the servers' core; it ends with the stage."""
         program = Program(name, (python, "-m", *words), self.folder / f"{name}.log", env=plain_env() | env)
@@ -84,6 +77,11 @@ class Stage:
         program = self.peer(name, module, "--port", str(port), *words, python=python, **env)
         program.until(lambda: listens(port))
         return program, port
+
+
+def has_peers() -> bool:
+    """Whether the packages of FastAPI, arq and Celery are installed for the peers (`make load`)."""
+    return Path(PEERS_PYTHON).exists()
 
 
 def plain_env() -> dict[str, str]:

@@ -11,7 +11,7 @@ from load.bench.board import Field
 from load.bench.deliver import CpuClocks, clocks_of, read
 from load.bench.relay import Relay, Valkey
 from load.bench.rounds import Round
-from load.bench.stage import PEERS_PYTHON, Stage, stage
+from load.bench.stage import PEERS_PYTHON, Stage, has_peers, stage
 from load.peers import nginx
 
 RELAY, ARQ, PROXY = "relay", "FastAPI + arq tuned", "nginx proxy, no queue"
@@ -70,7 +70,7 @@ def measure(seconds: float, turns: int) -> dict[str, Any]:
     """Rounds of the relay, of FastAPI with arq, and of nginx that passes on and keeps nothing."""
     with stage() as place:
         systems = {RELAY: relay_whole(place, seconds)}
-        if place.has_peers():
+        if has_peers():
             systems[ARQ] = arq_whole(place, seconds)
         if nginx.is_here():
             systems[PROXY] = accept.nginx_doors(place, seconds)[accept.PROXY]

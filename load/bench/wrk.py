@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from load.bench.processes import LOAD_CORE, cpu_s
+from load.bench.processes import LOAD_CORE, cpu_s, pinned
 
 CONNECTIONS: Final = 32
 _SCRIPT: Final = """\
@@ -68,9 +68,10 @@ def send(port: int, script: Path, seconds: float, core: int = LOAD_CORE, connect
         str(script),
         f"http://127.0.0.1:{port}",
     ]
-    process = subprocess.Popen(
-        ["taskset", "-c", str(core), *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    if not is_here():
+        raise RuntimeError("wrk is missing, which sends in this part: apt-get install wrk")
+    with pinned(core):  # a child stays where its parent was
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     used_s = 0.0
     while process.poll() is None:
         used_s = max(used_s, cpu_s(process.pid))

@@ -6,20 +6,32 @@ What is wrong with one item is told of that item and of no other. Items are kept
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
 
-from relay.http.inflating import CODINGS, BrokenError, TooLargeError, UnknownCodingError, whole_body
+from relay.http.inflating import (
+    CODINGS,
+    BrokenError,
+    Budget,
+    CrowdedError,
+    TooLargeError,
+    UnknownCodingError,
+    whole_body,
+)
 from relay.http.intake import Intake, as_json, body_within
 from relay.http.judging import Judging
 from relay.http.keeping import keep
 from relay.http.verdicts import answer
 from relay.queue.committing import UnavailableError
 from relay.rules.batch import MAX_BATCH_BYTES, Unreadable, items_in
+from relay.rules.fault import Fault
+from relay.rules.idempotency import key_of
 from relay.rules.source import Denied
 
+HELD_BYTES = 64_000_000  # of bodies of batches, inflated; with their items as they are kept it is some four times that
 NDJSON: Final = frozenset(f"application/{name}" for name in ("x-ndjson", "ndjson", "jsonl", "x-jsonlines"))
 
 
@@ -28,6 +40,7 @@ class Batches:
     """The endpoint."""
 
     intake: Intake
+    held: Budget = field(default_factory=lambda: Budget(HELD_BYTES))
 
     async def post(self, request: web.Request) -> web.Response:
         """Accept what is fit of a batch: 202 with a verdict for each item; 400, 413, 415, 429, 503 for the whole."""
@@ -35,12 +48,20 @@ class Batches:
         sender = await self.intake.sender_of(request, keyless=False)
         if isinstance(sender, web.Response):
             return sender
-        items = await self._items(request)
-        if isinstance(items, web.Response):
-            return items
+        key = key_of(request.raw_headers)
+        if isinstance(key, Fault):
+            self.intake.watch.refused[key.field] += 1
+            return as_json(400, {"errors": {key.field: [key.message(strict=True)]}})
+        with self.held.share() as take:
+            items = await self._items(request, take)
+            if isinstance(items, web.Response):
+                return items
+            return await self._answered(items, Judging(self.intake, sender, now_ms, key))
+
+    async def _answered(self, items: list[bytes], judging: Judging) -> web.Response:
+        """Judge the items, keep those that are fit, and say so."""
         try:
-            judged = await Judging(self.intake, sender, now_ms).all_of(items)
-            verdicts = await keep(self.intake, judged, now_ms)
+            verdicts = await keep(self.intake, await judging.all_of(items), judging.now_ms)
         except UnavailableError as error:
             return self.intake.unavailable("not known to be kept", str(error))
         if isinstance(verdicts, Denied):
@@ -48,9 +69,9 @@ class Batches:
         self.intake.watch.count_batch(verdict.status for verdict in verdicts)
         return as_json(202, answer(verdicts))
 
-    async def _items(self, request: web.Request) -> list[bytes] | web.Response:
+    async def _items(self, request: web.Request, take: Callable[[int], None]) -> list[bytes] | web.Response:
         """The batch's items, as posted, if anything can be kept now."""
-        body = await self._body(request)
+        body = await self._body(request, take)
         if isinstance(body, web.Response):
             return body
         items = items_in(body, lines=request.content_type in NDJSON)
@@ -60,12 +81,12 @@ class Batches:
             return as_json(items.status, {"errors": {"request": [items.message]}})
         return await self.intake.full() or items
 
-    async def _body(self, request: web.Request) -> bytes | web.Response:
+    async def _body(self, request: web.Request, take: Callable[[int], None]) -> bytes | web.Response:
         """The body, inflated."""
         coding = ", ".join(request.headers.getall("Content-Encoding", ()))
         try:
             async with body_within():
-                return await whole_body(request.content.iter_any(), coding, MAX_BATCH_BYTES)
+                return await whole_body(request.content.iter_any(), coding, MAX_BATCH_BYTES, take)
         except UnknownCodingError:
             message = f"the Content-Encoding {coding[:60]!a} is unknown here: send {CODINGS}, one of them, or none"
             refused = self.intake.unread("encoding", 415, message)
@@ -73,6 +94,10 @@ class Batches:
             return refused
         except TooLargeError:
             return self.intake.too_large(413, f"too large: a batch may have {MAX_BATCH_BYTES:,} bytes, inflated")
+        except CrowdedError:
+            refused = self.intake.unavailable("not kept", "many large batches are under way at this moment")
+            refused.force_close()  # the rest of the body was not read
+            return refused
         except BrokenError as error:
             return self.intake.unread("envelope", 400, f"the body can't be read: {error}")
         except (TimeoutError, ConnectionError, web.RequestPayloadError):

@@ -16,6 +16,7 @@ from relay.http.keeping import NO_ROOM, Kept, Room
 from relay.http.verdicts import Status, Verdict
 from relay.rules.admission import Admitted
 from relay.rules.event import Refused
+from relay.rules.idempotency import key_in
 from relay.rules.item import Item, Own, read_item
 from relay.rules.source import Denied, no_visitor
 from relay.rules.text import shown
@@ -32,6 +33,7 @@ class Judging:
     intake: Intake
     sender: Sender
     now_ms: int
+    key: str | None = None  # of the whole batch
     room: Room = field(default_factory=Room)
     _believed: bool = False
     _warned: dict[Visitor, tuple[str, ...]] = field(default_factory=dict)
@@ -43,7 +45,8 @@ class Judging:
         """What of each item may be kept, or why it may not."""
         judged: list[Kept | Verdict] = []
         for first in range(0, len(items), AT_ONCE):
-            judged += [self._within_room(self._judge(raw)) for raw in items[first : first + AT_ONCE]]
+            some = enumerate(items[first : first + AT_ONCE], first)
+            judged += [self._within_room(self._judge(raw, place)) for place, raw in some]
             await asyncio.sleep(0)
         return judged
 
@@ -55,7 +58,7 @@ class Judging:
         source, visitor = self.sender.source, self.sender.visitor
         return source.speaks or is_in(self.intake.policy.trusted, ip_address(visitor.ip))
 
-    def _judge(self, raw: bytes) -> Kept | Verdict:
+    def _judge(self, raw: bytes, place: int) -> Kept | Verdict:
         policy = self.intake.policy
         item = read_item(raw, policy.validation, self.now_ms, believed=self._believed, time_prop=policy.time_prop)
         if isinstance(item, Refused):
@@ -68,7 +71,10 @@ class Judging:
             case Refused() as refused:
                 return self._refused(refused)
             case source, admitted:
-                return self._kept(raw, item, admitted, Sender(source, self._visitor(item.own)))
+                own = item.own
+                if own.key is None and self.key is not None:
+                    own = own._replace(key=key_in(self.key, place))
+                return self._kept(raw, item._replace(own=own), admitted, Sender(source, self._visitor(own)))
 
     def _visitor(self, own: Own) -> Visitor:
         """The visitor that the item names, as far as it does; the request's for all else."""

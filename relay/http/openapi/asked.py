@@ -35,7 +35,8 @@ PARAMETERS: Final[Json] = {
         _header(
             IDEMPOTENCY_KEY,
             "The same key is one event, for a day unless the operator says otherwise, of the same source and site. "
-            "Repeat an event with the very same bytes. In quotes it is another key than without.",
+            "Repeat an event with the very same bytes. In quotes it is another key than without. That of a batch, with "
+            "its place, is the key of each item without an `id`.",
             _TEXT | {"maxLength": MAX_CHARACTERS},
             "3f0c8f0e-6d5b-4a38-9d3e-0f3a4c1f2b7d",
         ),
@@ -55,7 +56,7 @@ PARAMETERS: Final[Json] = {
         _header("Access-Control-Request-Method", "What it would use.", {"type": "string", "enum": ["POST"]}, "POST"),
         _header(
             "Access-Control-Request-Headers",
-            f"What the page would send; `{IDEMPOTENCY_KEY}` is allowed to who asks for it.",
+            f"What the page would send; `{IDEMPOTENCY_KEY}` and `Content-Encoding` are allowed to who asks for them.",
             _TEXT,
             "content-type,idempotency-key",
         ),

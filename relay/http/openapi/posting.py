@@ -80,7 +80,7 @@ _POST_EVENTS: Final[Json] = {
     "Keep the items whose verdict has `retry_after_s`, and all after 408, 429 and 503; send them again with the same "
     "`id`.",
     "security": _KEYED,
-    "parameters": [parameter(name) for name in ("User-Agent", "X-Forwarded-For", "Content-Encoding")],
+    "parameters": [parameter(name) for name in ("User-Agent", "X-Forwarded-For", "Content-Encoding", IDEMPOTENCY_KEY)],
     "requestBody": {
         "required": True,
         "description": "An array, or one event a line. What is not called NDJSON is read by its first character.",
