@@ -32,6 +32,15 @@ const orders = {
   async said({ page }) {
     return pages.get(page).said;
   },
+  // As a visitor turns to another window: the page stays, and hears that it lost the focus.
+  async cover({ page }) {
+    const { context, page: covered } = pages.get(page);
+    const log = await context.newCDPSession(covered);
+    const other = await context.newPage();
+    await log.send("Emulation.setFocusEmulationEnabled", { enabled: false });
+    await other.bringToFront();
+    await covered.waitForFunction("!document.hasFocus()", null, { polling: 50, timeout: 5000 });
+  },
   // As a visitor closes the tab: the page hears that it is hidden.
   async close({ page }) {
     await pages.get(page).page.close({ runBeforeUnload: true });

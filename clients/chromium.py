@@ -71,6 +71,10 @@ class Page:
         """Leave for another address."""
         self._order("go", url=url)
 
+    def cover(self) -> None:
+        """Turn to another window; the page stays, and hears that it lost the focus."""
+        self._order("cover")
+
     def close(self) -> None:
         """Close the tab; the page hears that it is hidden."""
         self._order("close")

@@ -1,19 +1,13 @@
 // A site's edge, in the place of nginx or a load balancer: a real HTTP server that passes every request on and says whose
-// it is. `node edge.mjs ADDRESS TARGET [PREFIX TARGET]…`: the visitor's address (`-`: say nothing), where all goes, and
-// what goes elsewhere.
+// it is. `node edge.mjs ADDRESS TARGET`: the visitor's address (`-`: say nothing), and where all goes.
 import http from "node:http";
 
-const [address, target, ...others] = process.argv.slice(2);
-
-function targetOf(path) {
-  for (let n = 0; n < others.length; n += 2) if (path.startsWith(others[n])) return others[n + 1];
-  return target;
-}
+const [address, target] = process.argv.slice(2);
 
 const edge = http.createServer((request, answer) => {
   const headers = { ...request.headers };
   if (address !== "-") headers["x-forwarded-for"] = address;
-  const passed = http.request(targetOf(request.url), { path: request.url, method: request.method, headers }, (from) => {
+  const passed = http.request(target, { path: request.url, method: request.method, headers }, (from) => {
     answer.writeHead(from.statusCode, from.headers);
     from.pipe(answer);
   });

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from clients.needs import node
-from clients.process import HERE, server
+from clients.process import ENVIRON, HERE, server
 
 SITE: Final = HERE / "next_site"
 BUILT: Final = HERE / ".next_site"  # beside node_modules, where Next.js looks for its packages
@@ -26,9 +25,9 @@ def next_site(log: Path, layout: str, configuration: str = "") -> Iterator[str]:
     shutil.copytree(SITE, BUILT)
     (BUILT / "next.config.js").write_text(configuration, encoding="utf-8")
     (BUILT / "app" / "layout.jsx").write_text(layout, encoding="utf-8")
-    os.environ["NEXT_TELEMETRY_DISABLED"] = "1"
     try:
-        built = subprocess.run((node(), NEXT, "build"), cwd=BUILT, capture_output=True, text=True, check=False)
+        command = (node(), NEXT, "build")
+        built = subprocess.run(command, cwd=BUILT, env=ENVIRON, capture_output=True, text=True, check=False)
         assert built.returncode == 0, built.stdout + built.stderr
         with server((node(), NEXT, "start", *PORT), log, cwd=BUILT) as address:
             yield address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -17,13 +18,14 @@ HERE: Final = Path(__file__).parent
 ADDRESS: Final = re.compile(r"http://(?:127\.0\.0\.1|localhost):(\d+)")
 START_S: Final = 60.0
 END_S: Final = 10.0
+ENVIRON: Final = os.environ | {"NEXT_TELEMETRY_DISABLED": "1"}  # nothing leaves this machine
 
 
 @contextmanager
 def running(command: Command, log: Path, *, cwd: Path = HERE) -> Iterator[subprocess.Popen[bytes]]:
     """Run it until the block ends. What it writes goes into `log`."""
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=out)
+        process = subprocess.Popen(command, cwd=cwd, env=ENVIRON, stdout=out, stderr=out)
     try:
         yield process
     finally:
@@ -45,11 +47,7 @@ def server(command: Command, log: Path, *, cwd: Path = HERE) -> Iterator[str]:
 
 
 @contextmanager
-def edge(log: Path, target: str, *, visitor: str = "-", script: str | None = None) -> Iterator[str]:
-    """Give the address of a proxy before `target`, which names the `visitor` as the sender; "-": nobody.
-
-    `script`: the server to which it passes on what is asked for under `/js/`.
-    """
-    others = () if script is None else ("/js/", script)
-    with server((node(), HERE / "edge.mjs", visitor, target, *others), log) as address:
+def edge(log: Path, target: str, *, visitor: str = "-") -> Iterator[str]:
+    """Give the address of a proxy before `target`, which names the `visitor` as the sender; "-": nobody."""
+    with server((node(), HERE / "edge.mjs", visitor, target), log) as address:
         yield address

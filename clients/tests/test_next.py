@@ -25,10 +25,9 @@ def with_script_of(pages: Pages, code: str) -> str:
     return code.replace("https://plausible.io", pages.address)
 
 
-async def test_through_the_sites_own_rewrites(tmp_path: Path, relay: Relay, pages: Pages, browser: Browser) -> None:
-    """Events come by way of Next.js, with the visitor's address as the site's edge says it, and without its cookies."""
-    pages.add_script(SCRIPT)
-    configuration = pointed_at(relay.door, with_script_of(pages, CONFIGURATION))
+async def test_through_the_sites_own_rewrites(tmp_path: Path, relay: Relay, browser: Browser) -> None:
+    """Script and events go by way of Next.js, with the visitor's address as the site's edge says it, and no cookies."""
+    configuration = pointed_at(relay.door, CONFIGURATION)
     with (
         next_site(tmp_path / "next.log", PROXIED, configuration) as site,
         edge(tmp_path / "edge.log", site, visitor=VISITOR) as front,

@@ -77,6 +77,15 @@ async def test_engagement_when_the_page_is_hidden(relay: Relay, pages: Pages, br
     assert engagement.fields["e"] > 0
 
 
+async def test_engagement_when_another_window_is_used(relay: Relay, pages: Pages, browser: Browser) -> None:
+    """A visit that pauses and never ends: the page is not closed, only looked at no more."""
+    page = browser.visit(pages.add("covered", pointed_at(relay.door, SETUP)))
+    await arrivals(relay, pages.origin, 1)
+    page.cover()
+    pageview, engagement = await arrivals(relay, pages.origin, 2)
+    assert (engagement.name, engagement.url, engagement.outcome) == ("engagement", pageview.url, "recorded")
+
+
 async def test_a_single_page_application(relay: Relay, pages: Pages, browser: Browser) -> None:
     """Both `pushState` and the way back are pageviews; each page that is left tells of its engagement."""
     first = pages.add("spa", pointed_at(relay.door, SETUP))

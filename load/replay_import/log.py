@@ -1,7 +1,8 @@
 """A combined log of a busy site, and with each line what its maker meant by it.
 
-Visitors come, look at some pages with pauses from seconds to hours, and go; a line in nine is a file, a bot or an
-error, which counts nowhere. Lines are up to eight minutes out of order. The same `seed` gives the same log.
+Visitors come, look at pages, load files and sign up (`RULES` says which lines are that), with pauses from seconds to
+hours, and go; a line in nine is a style sheet, a bot or an error, which counts nowhere. Lines are up to eight minutes
+out of order. The same `seed` gives the same log.
 """
 
 from __future__ import annotations
@@ -18,9 +19,27 @@ from load.replay_import.naive import Meant
 BEGAN_S = int(datetime(2026, 3, 20, tzinfo=UTC).timestamp())  # ten days later Europe's summer time has begun
 SITE = "example.com"
 PAGES = ["/", "/pricing", "/docs", "/über-uns", *(f"/blog/{n}" for n in range(3_000))]
+RULES = """
+[[rule]]
+name = "gone"
+status = ["404"]
+event = "404"
+
+[[rule]]
+name = "downloads"
+path = "/files/*"
+event = "File Download"
+props = { url = "https://example.com{path}" }
+
+[[rule]]
+name = "signups"
+path = "/thanks"
+event = "Signup"
+props = { plan = "{query.plan}" }
+"""
 JUNK = [
     ('"GET /style.css HTTP/2.0" 200', False),
-    ('"GET /gone HTTP/1.1" 404', False),
+    ('"GET /broken HTTP/1.1" 500', False),
     ('"POST /form HTTP/1.1" 302', False),
     ('"GET / HTTP/1.1" 200', True),
 ]
@@ -76,8 +95,8 @@ ORIGINS = [
     Origin("", "https://www.google.com/", ("Google", "google.com", "", "", "", "", "")),
     Origin("", "https://example.com/before", ("", "", "", "", "", "", "")),
     Origin("", "https://news.ycombinator.com/item?id=1", ("Hacker News", "news.ycombinator.com/item", *[""] * 5)),
-    Origin("?utm_source=letter&utm_campaign=may", "-", ("letter", "", "letter", "", "may", "", "")),
-    Origin("?ref=partner", "https://a.example/x/", ("partner", "a.example/x", "partner", "", "", "", "")),
+    Origin("utm_source=letter&utm_campaign=may", "-", ("letter", "", "letter", "", "may", "", "")),
+    Origin("ref=partner", "https://a.example/x/", ("partner", "a.example/x", "partner", "", "", "", "")),
 ]
 
 
@@ -132,13 +151,26 @@ class Maker:
         if chance.random() < 1 / 9:
             request, bot = chance.choice(JUNK)
             return f'{ip} - - [{at}] {request} 512 "-" "{BOT if bot else agent.text}"\n', None
-        page = PAGES[min(int(chance.paretovariate(0.6)) - 1, len(PAGES) - 1)]
+        path, status, shown = self._did(chance.randrange(100))
         origin = chance.choice(ORIGINS)
-        path = page.replace("ü", "%C3%BC") + origin.query
-        line = f'{ip} - - [{at}] "GET {path} HTTP/1.1" 200 5120 "{origin.referrer}" "{agent.text}"\n'
+        url = f"{path}{'&' if '?' in path else '?'}{origin.query}" if origin.query else path
+        line = f'{ip} - - [{at}] "GET {url} HTTP/1.1" {status} 5120 "{origin.referrer}" "{agent.text}"\n'
         day = self._day(now_s)
-        shown = ("pageview", SITE, page, 1, "", "")
         return line, Meant._make((now_s, day, now_s // 86_400, SITE, f"{who}", *shown, *origin.means, *agent.means))
+
+    def _did(self, lot: int) -> tuple[str, int, tuple[str, str, str, int, str, str]]:
+        """What the request was for: path and query, status, and what it means from its name on."""
+        number = self._chance.randrange(50)
+        if lot < 4:  # noqa: PLR2004 - of a hundred, as below
+            page = f"/files/{number}.pdf"
+            return page, 200, ("File Download", SITE, page, 1, f"https://{SITE}{page}", "")
+        if lot < 7:  # noqa: PLR2004
+            return f"/thanks?plan={number % 3}", 200, ("Signup", SITE, "/thanks", 1, "", "")
+        if lot < 10:  # noqa: PLR2004
+            page = f"/gone/{number}"
+            return page, 404, ("404", SITE, page, 1, "", page)
+        page = PAGES[min(int(self._chance.paretovariate(0.6)) - 1, len(PAGES) - 1)]
+        return page.replace("ü", "%C3%BC"), 200, ("pageview", SITE, page, 1, "", "")
 
     def _day(self, now_s: int) -> str:
         hour = now_s // 1_800

@@ -8,6 +8,7 @@ check.py    the settings, and whether Redis and Plausible answer (asked in probe
 status.py   what became of the events
 breakdown.py  the same by site or hour
 replay.py   logs into the queue; replaying.py runs it, progress.py tells how far it is
+importing.py  logs into Plausible's CSV import: replay --to-csv
 dead.py     dead letters
 source.py   who may post
 letters.py  a dead letter as it is told

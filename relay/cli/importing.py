@@ -87,7 +87,7 @@ def or_import(function: Callable[..., None]) -> Callable[..., None]:
 
 def run(settings: Settings, asked: Asked, target: Target) -> tuple[Summary, Imported]:
     """Read the logs and write the import: what became of the lines, and of the events."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing half is left behind
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing half is left behind
     # Lines of any age, but none without a time or from the future.
     terms = replace(asked, max_age=time.time(), as_now=False, day_prop=None)
     with reading(settings, terms) as (plan, report):
@@ -101,6 +101,10 @@ def run(settings: Settings, asked: Asked, target: Target) -> tuple[Summary, Impo
                 return logs.summary, one.finish()
         except (Refused, Missing) as error:
             raise WrongUsage(str(error)) from error
+        except OSError as error:
+            raise click.ClickException(f"{target.folder} cannot be written: {error.strerror}") from error
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 class _Logs:

@@ -48,15 +48,14 @@ SHOWN_PAGES = 20
 @click.option("--explain", "line", type=click.IntRange(min=1), metavar="LINE", help="Say what becomes of this line.")
 @click.option("--report", type=_FILE, help="Add a JSON line to this file for each line that is refused.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-@settings_options("redis_url", "data", "sites", "validation", "max_backlog")
+@settings_options("redis_url", "data", "sites", "validation", "max_backlog", "idempotency_keep_s")
 @or_import
 def replay(settings: Settings, *, as_json: bool, line: int | None, **options: Any) -> None:
     """Turn the lines of logs into events and queue them, each line exactly once.
 
     FILE may be compressed (gzip, bzip2, xz, zstd); - is standard input. Run it again after a stop, a crash or when the
     log has grown, and it goes on where it was. With --to-csv it writes files for Plausible's CSV import instead, from
-    logs of any age. Exit codes: 0 fine, 1 a line was refused or the replay stopped before
-    its end, 2 wrong usage.
+    logs of any age. Exit codes: 0 fine, 1 a line was refused or the replay stopped before its end, 2 wrong usage.
     """
     asked = Asked(**options)
     if asked.resume and asked.restart:

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+from redis.exceptions import RedisError
 
 from relay.cli.operating import DataSet, operate, several
 from relay.cli.progress import Progress
 from relay.cli.refusals import Report, report_to
+from relay.queue.committing import UnavailableError
+from relay.queue.connection import AWAY, describe, server_promise, settle_form
 from relay.queue.marked import OtherReplayError
+from relay.queue.server import UnfitServerError
 from relay.queue.sources import load
 from relay.replay import rehearsal
 from relay.replay.admitting import Admission, Terms
@@ -86,7 +90,8 @@ class _Telling:
     def _tell(self, waiting: str = "") -> None:
         if self.now is not None:
             log, summary = self.now.log, self.summary
-            self.progress.tell(log.name, log.read_so_far(), summary.lines, summary.queued, waiting)
+            events = summary.queued or summary.events  # a dry run queues none
+            self.progress.tell(log.name, log.read_so_far(), summary.lines, events, waiting)
 
 
 def run(settings: Settings, asked: Asked) -> tuple[Summary, bool]:
@@ -123,6 +128,8 @@ def _said() -> Iterator[None]:
         raise WrongUsage(str(error)) from error
     except RulesError as error:
         raise WrongUsage("\n".join(error.faults)) from error
+    except UnfitServerError as error:
+        raise WrongUsage(str(error)) from error
     except OtherReplayError as error:
         raise click.ClickException("another replay of this log is under way: let one of them end") from error
     except PartitionsChangedError as error:
@@ -136,7 +143,7 @@ async def _rehearse(settings: Settings, asked: Asked, rules: Rules, report: Repo
     telling = _Telling(summary, _progress(logs), report)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    finished = rehearsal.rehearse(logs, summary, stop, telling.batch)
+    finished = rehearsal.rehearse(logs, summary, stop, telling.batch, telling.progress.note)
     telling.progress.end()
     return summary, finished
 
@@ -144,25 +151,27 @@ async def _rehearse(settings: Settings, asked: Asked, rules: Rules, report: Repo
 async def _replay(
     data_set: DataSet, settings: Settings, asked: Asked, rules: Rules, report: Report
 ) -> tuple[Summary, bool]:
+    await settle_form(data_set.redis, data_set.partitions)
+    for shortcoming in (await server_promise(data_set.redis)).shortcomings:
+        click.echo(f"Warning: {shortcoming}", err=True)
     plan = _plan(asked, settings, rules, await _sites(data_set, settings))
     logs = _opened(asked, plan)
     most = min(asked.max_pending, max(1, int(settings.max_backlog * BACKLOG_SHARE)))
     pacer = Pacer(data_set.redis, data_set.partitions, most, asked.rate, asked.site_rate, rules.rates)
-    replay = Replay(data_set.redis, data_set.partitions, pacer)
+    replay = Replay(data_set.redis, data_set.partitions, pacer, round(settings.idempotency_keep_s * 1_000))
     telling = _Telling(replay.summary, _progress(logs), report)
     replay.on_batch, pacer.on_wait, replay.on_away = telling.batch, telling.wait, telling.away
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, replay.stop.set)
-    if asked.follow:
-        for opened in logs:
-            opened.log.close()  # the followers open them
-        await _follow([Follower(replay, plan, name) for name in asked.files])
-        telling.progress.end()
-        return replay.summary, True
-    finished = await _each(replay, logs, asked, telling)
+    try:
+        finished = await (_follow(replay, plan, logs) if asked.follow else _each(replay, logs, asked, telling))
+    except (*AWAY, RedisError, UnavailableError) as error:
+        why = str(error) if isinstance(error, UnavailableError) else describe(error)
+        telling.progress.note(f"Error: the queue does not take it: {why} (see `relay check`)")
+        finished = False
     telling.progress.end()
-    if replay.stop.is_set():
-        click.echo("stopped before the end: run the same command again, and it goes on where it was", err=True)
+    if not finished:
+        click.echo("it did not come to its end: run the same command again, and it goes on where it was", err=True)
     return replay.summary, finished
 
 
@@ -189,14 +198,17 @@ async def _each(replay: Replay, logs: list[Opened], asked: Asked, telling: _Tell
     return whole
 
 
-async def _follow(followers: list[Follower]) -> None:
-    """All of them side by side; the first that fails ends the others."""
+async def _follow(replay: Replay, plan: Plan, logs: list[Opened]) -> bool:
+    """All of them side by side, until it is stopped; the first that fails ends the others."""
+    for opened in logs:
+        opened.log.close()  # the followers open them
     try:
         async with asyncio.TaskGroup() as group:
-            for follower in followers:
-                group.create_task(follower.run())
+            for opened in logs:
+                group.create_task(Follower(replay, plan, opened.log.name).run())
     except ExceptionGroup as group_error:
         raise group_error.exceptions[0] from group_error
+    return True
 
 
 def _opened(asked: Asked, plan: Plan) -> list[Opened]:

@@ -4,13 +4,16 @@ app          the application put together, and the process that serves it
 connections  a sender's connection: what is no HTTP, and heads that never end
 intake       what both endpoints for events do with what is posted
 events       POST /api/event: parse, admit, keep, answer
-batch        POST /api/events: the same for many; inflating  compressed bodies; keeping  one write; verdicts  the answer
+batch        POST /api/events: the same for many, step by step
+inflating    compressed bodies; judging  each item; keeping  one write for all; verdicts  what is told of each
 senders      who posts: an open relay, or one of its sources; refusal_log  who was refused, in bounded lines
 cors         Plausible's CORS headers, on every answer
 watch        what the door knows of its queue: readiness, backlog, what the workers tell
 operators    who may see more than that
 health       GET /health/live and /health/ready
 exposed      GET /metrics
+scripts      GET /js/…: Plausible's script, passed on; script_copies  kept in memory; script_fetch  got from there
+openapi      GET /openapi.json: all of this as a contract
 """
 
 from relay.http.app import serve_door

@@ -21,7 +21,9 @@ from relay.http.events import BODY_LIMIT_BYTES, Events
 from relay.http.exposed import Exposed
 from relay.http.health import Health
 from relay.http.intake import Intake, Policy
+from relay.http.openapi import contract
 from relay.http.operators import Operators
+from relay.http.scripts import Scripts
 from relay.http.senders import Senders
 from relay.http.watch import Watch
 from relay.queue.committing import Committer
@@ -51,13 +53,15 @@ def build_door(settings: Settings) -> web.Application:
     operators = Operators(settings.admin_key)
     intake = Intake(policy, senders, Limits(redis), committer, watch)
     health, exposed = Health(watch, operators), Exposed(watch, operators, senders.named_sites)
+    scripts = Scripts(settings.upstream, watch.scripts)
     app = web.Application(client_max_size=BODY_LIMIT_BYTES)
     app[WATCH] = watch
     for path, post in (("/api/event", Events(intake).post), ("/api/events", Batches(intake).post)):
         app.router.add_post(path, post, expect_handler=_go_on)
         app.router.add_route("OPTIONS", path, preflight)
         app.router.add_route("*", path, _not_found, expect_handler=_go_on)
-    for path, told in (("/health/live", health.live), ("/health/ready", health.ready), ("/metrics", exposed.get)):
+    looks = {"/health/live": health.live, "/health/ready": health.ready, "/metrics": exposed.get}
+    for path, told in (looks | {"/openapi.json": contract, "/js/{name}": scripts.get}).items():
         app.router.add_get(path, told, expect_handler=_go_on)
         app.router.add_route("*", path, _only_read, expect_handler=_go_on)
     app.router.add_route("*", "/{anything:.*}", _not_found, expect_handler=_go_on)
@@ -65,6 +69,7 @@ def build_door(settings: Settings) -> web.Application:
     app.on_response_prepare.append(_name_us)
     app.on_response_prepare.append(_close_when_draining)
     app.cleanup_ctx.append(_background(redis, committer, senders))
+    app.cleanup_ctx.append(scripts.run)
     return app
 
 

@@ -38,9 +38,10 @@ async def add_cors(_: web.Request, response: web.StreamResponse) -> None:
 
 
 async def preflight(request: web.Request) -> web.Response:
-    """OPTIONS: 204, as Plausible; a page that would send a key may."""
+    """OPTIONS: 204, as Plausible; a page that would send a key, or a packed batch, may."""
     answer = web.Response(status=204, headers=PREFLIGHT)
-    asked = request.headers.get("Access-Control-Request-Headers", "").lower().split(",")
-    if IDEMPOTENCY_KEY.lower() in map(str.strip, asked):
-        answer.headers["Access-Control-Allow-Headers"] += f",{IDEMPOTENCY_KEY}"
+    asked = {name.strip() for name in request.headers.get("Access-Control-Request-Headers", "").lower().split(",")}
+    for name in (IDEMPOTENCY_KEY, "Content-Encoding"):
+        if name.lower() in asked:
+            answer.headers["Access-Control-Allow-Headers"] += f",{name}"
     return answer

@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from relay.http.cors import REPLAYED, WARNING
-from relay.http.intake import Intake, Posted, Sender, body_within, stored
+from relay.http.intake import Intake, Posted, Sender, body_of, stored
 from relay.queue.committing import UnavailableError
 from relay.queue.once import Item, Once, Receipt
 from relay.rules.event import Refused, Validation, parse_event, refuse
@@ -22,6 +22,7 @@ from relay.rules.source import Denied, no_visitor
 from relay.rules.warnings import in_header, of_visitor
 
 BODY_LIMIT_BYTES: Final = 1_000_000  # Plausible's own (contract section 1)
+TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,7 @@ class Events:
         if request.headers.get("X-Debug-Request") == "true":  # as Plausible Cloud: tell the address, keep nothing
             return web.Response(text=sender.visitor.ip)
         try:
-            async with body_within():
-                body = await request.read()
+            body = await body_of(request)
         except web.HTTPRequestEntityTooLarge:
             return self._too_large(request)
         except (TimeoutError, ConnectionError, web.RequestPayloadError):
@@ -64,7 +64,7 @@ class Events:
             case Refused() as refused:
                 return self.intake.refuse(refused)
             case source, admitted:
-                return Posted(event, admitted, replace(sender, source=source), key)
+                return Posted(event, admitted, sender._replace(source=source), key)
 
     async def _keep(self, posted: Posted, now_ms: int) -> web.Response:
         admitted, receipt = posted.admitted, Receipt.ACCEPTED
@@ -81,7 +81,7 @@ class Events:
                 return self.intake.unavailable("not known to be kept", str(error))
         if receipt is Receipt.CONFLICT:
             return self.intake.refuse(replace(_told(CONFLICT), status=409))
-        answer = web.Response(status=202, text="ok")
+        answer = web.Response(status=202, body=b"ok", headers=TEXT)
         if receipt is Receipt.DUPLICATE:
             answer.headers[REPLAYED] = "true"
         for warning in (*posted.event.warnings, *of_visitor(posted.sender.visitor)):

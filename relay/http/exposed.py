@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from relay.http.operators import Operators
+from relay.http.scripts import Result
 from relay.http.verdicts import Status
 from relay.http.watch import LOOK_TIMEOUT_S, Watch
 from relay.queue.connection import AWAY
@@ -48,6 +49,7 @@ class RelayCollector(Collector):
             refused.add_metric([reason], n)
         yield refused
         yield from self._batches()
+        yield self._scripts()
         if self.watch.seen is not None and not self.watch.trouble:
             yield from self._ledger()
             yield from self._delivery()
@@ -61,6 +63,14 @@ class RelayCollector(Collector):
         for status, n in _from_zero(Status, self.watch.items).items():
             items.add_metric([status], n)
         yield items
+
+    def _scripts(self) -> Metric:
+        scripts = CounterMetricFamily(
+            "relay_scripts", "Requests for Plausible's script, by what became of them.", labels=["result"]
+        )
+        for result, n in _from_zero(Result, self.watch.scripts).items():
+            scripts.add_metric([result], n)
+        return scripts
 
     def _ledger(self) -> Iterator[Metric]:
         seen = self.watch.seen

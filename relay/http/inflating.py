@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 if sys.version_info >= (3, 14):
@@ -30,12 +32,40 @@ class TooLargeError(ValueError):
     """The body is larger than its limit, as it came or inflated."""
 
 
+class CrowdedError(Exception):
+    """All bodies under way together are as large as the door may hold."""
+
+
 class BrokenError(ValueError):
     """The body is not what its Content-Encoding says, or ends too early. The text says which."""
 
 
 class UnknownCodingError(ValueError):
     """A Content-Encoding that is not inflated here. The text says which."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many bytes of bodies may be held at once; each body has a share, which is given back at its end."""
+
+    left: int
+
+    @contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """Take bytes by calling what this gives. Raises CrowdedError when there are none left."""
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            if size > self.left:
+                raise CrowdedError
+            self.left -= size
+            taken += size
+
+        try:
+            yield take
+        finally:
+            self.left += taken
 
 
 class Inflater(Protocol):
@@ -93,18 +123,20 @@ _MEMBER_OF: Final[Mapping[str, Callable[[bytes], Inflater]]] = {
 _ENDS_WITH_ONE: Final = frozenset({"deflate"})
 
 
-async def whole_body(pieces: AsyncIterator[bytes], coding: str, limit: int) -> bytes:
+async def whole_body(
+    pieces: AsyncIterator[bytes], coding: str, limit: int, take: Callable[[int], None] = lambda _: None
+) -> bytes:
     """The body without its coding (a Content-Encoding, "" for none), at most `limit` bytes of it, and as many as sent.
 
-    Raises TooLargeError, BrokenError, UnknownCodingError, and whatever `pieces` raises.
+    `take` is told of each growth. Raises TooLargeError, BrokenError, UnknownCodingError, and what those two raise.
     """
     coding = coding.strip().lower()
     if coding in {"", "identity"}:
-        return await _as_sent(pieces, limit)
+        return await _as_sent(pieces, limit, take)
     member_of = _MEMBER_OF.get(coding)
     if member_of is None:
         raise UnknownCodingError(coding)
-    stream = _Stream(coding, member_of, limit)
+    stream = _Stream(coding, member_of, limit, take)
     sent = 0
     async for piece in pieces:
         sent += len(piece)
@@ -114,20 +146,23 @@ async def whole_body(pieces: AsyncIterator[bytes], coding: str, limit: int) -> b
     return stream.end()
 
 
-async def _as_sent(pieces: AsyncIterator[bytes], limit: int) -> bytes:
+async def _as_sent(pieces: AsyncIterator[bytes], limit: int, take: Callable[[int], None]) -> bytes:
     body = bytearray()
     async for piece in pieces:
         body += piece
         if len(body) > limit:
             raise TooLargeError
+        take(len(piece))
     return bytes(body)
 
 
 class _Stream:
     """A compressed body on its way in."""
 
-    def __init__(self, coding: str, member_of: Callable[[bytes], Inflater], limit: int) -> None:
-        self._coding, self._member_of, self._limit = coding, member_of, limit
+    def __init__(
+        self, coding: str, member_of: Callable[[bytes], Inflater], limit: int, take: Callable[[int], None]
+    ) -> None:
+        self._coding, self._member_of, self._limit, self._take = coding, member_of, limit, take
         self._member: Inflater | None = None
         self._members = 0
         self._held = b""
@@ -161,6 +196,7 @@ class _Stream:
                 self._body += made
                 if len(self._body) > self._limit:
                     raise TooLargeError
+                self._take(len(made))
                 if member.eof:
                     self._member = None
                     return member.unused_data

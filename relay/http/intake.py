@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 from aiohttp import web
@@ -44,8 +44,7 @@ class Policy:
         return self.missing_ip == "refuse" and self.validation is Validation.STRICT
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(NamedTuple):
     """Who posts, and the visitor whose event it is. `forgot`: it speaks for its visitors and named none."""
 
     source: Source
@@ -53,8 +52,7 @@ class Sender:
     forgot: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(NamedTuple):
     """An event that may be kept, for the sites that stay of it; `key` is the one by which its sender repeats it."""
 
     event: Event
@@ -147,6 +145,14 @@ def stored(posted: Posted, now_ms: int) -> list[StoredEvent]:
         for site, body in bodies_by_site(event)
         if site in posted.admitted.sites
     ]
+
+
+async def body_of(request: web.Request) -> bytes:
+    """The body, within the time that it has; most are there with their heads, and a timer costs as much as to read."""
+    if request.content.is_eof():
+        return await request.read()
+    async with body_within():
+        return await request.read()
 
 
 def body_within() -> asyncio.Timeout:

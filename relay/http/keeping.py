@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from relay.http.intake import RETRY_AFTER_S, Intake, Posted, stored
 from relay.http.verdicts import Status, Verdict
 from relay.queue.once import Item, Once, Receipt
-from relay.rules.idempotency import CONFLICT, scope_of
+from relay.rules.idempotency import CONFLICT, FIELD, is_of_batch, scope_of
 from relay.rules.source import Denied, Source
 
 MAX_EVENTS: Final = 5_000  # that a batch becomes: items may name many sites, and one write is one all others wait for
@@ -24,8 +24,7 @@ NO_ROOM: Final = (
 UNKNOWN: Final = "not known to be kept, please send it again"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """An item that may be kept: its bytes as posted, and of what its sender will be warned."""
 
     raw: bytes
@@ -123,8 +122,10 @@ def _verdict(intake: Intake, item: Kept, receipt: Receipt) -> Verdict:
         case Receipt.DUPLICATE:
             return Verdict(Status.DUPLICATE, warnings=item.warnings)
         case Receipt.CONFLICT:
-            intake.watch.refused["id"] += 1
-            return Verdict(Status.REFUSED, {"id": [CONFLICT.message(strict=True)]}, item.warnings)
+            key = item.posted.key
+            field = FIELD if key is not None and is_of_batch(key) else "id"
+            intake.watch.refused[field] += 1
+            return Verdict(Status.REFUSED, {field: [CONFLICT.message(strict=True)]}, item.warnings)
         case Receipt.UNAVAILABLE:
             intake.watch.refused["unavailable"] += 1
             return Verdict(Status.REFUSED, {"request": [UNKNOWN]}, item.warnings, RETRY_AFTER_S)

@@ -50,6 +50,8 @@ class Watch:
     """Batches that this process answered with verdicts, since its start."""
     items: Counter[str] = field(default_factory=Counter)
     """Items of these, by what became of them."""
+    scripts: Counter[str] = field(default_factory=Counter)
+    """Requests for scripts that this process answered, by what became of them."""
     _reported: Counter[str] = field(default_factory=Counter)
     _seen_s: float = -1e9
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)

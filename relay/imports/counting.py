@@ -135,10 +135,8 @@ class Counting:
         self._untold[Untold.REVENUE] += bool(kept.revenue)
         if kept.name == PAGEVIEW:
             self._untold[Untold.PROPS] += bool(kept.props)
-            seen = (on, page.hostname, page.path)
-            day.add_view(page.hostname, page.path, visit.visitor, first_in_visit=seen not in visit.pages)
-            visit.pages.add(seen)
-            visit.view(page.path)
+            is_first = visit.view(on, page.hostname, page.path)
+            day.add_view(page.hostname, page.path, visit.visitor, first_in_visit=is_first)
             return
         url = kept.props.get("url", "") if kept.name in WITH_URL else ""
         path = kept.props.get("path", page.path) if kept.name in WITH_PATH else ""

@@ -13,6 +13,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -25,6 +26,7 @@ from relay.imports.tables import Table, columns, file_name
 
 MANIFEST: Final = "import.json"
 _UNFINISHED: Final = ".unfinished"
+_LONGEST_NAME: Final = 200  # file systems take 255 bytes
 _MAKER: Final = "plausible-relay"
 # What `folder_name` and `file_name` give.
 _OURS: Final = re.compile(r"(?:(?!\.)[^/]+/)?imported_[a-z_]+_\d{8}_\d{8}\.csv")
@@ -116,8 +118,12 @@ def opened(path: Path, *, overwrite: bool) -> Iterator[Folder]:
 
 def folder_name(site: str) -> str:
     """A site as one folder's name: nothing in it leads elsewhere."""
-    name = quote(site, safe="")
-    return name if name.strip(".") and not name.startswith(".") else f"%2E{name[1:]}"
+    name = quote(site.encode("utf-8", "replace"), safe="")
+    if name.startswith("."):
+        name = f"%2E{name[1:]}"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[:_LONGEST_NAME]}-{blake2b(site.encode('utf-8', 'replace'), digest_size=8).hexdigest()}"
 
 
 def _claim(path: Path, handle: int, *, overwrite: bool) -> None:

@@ -18,7 +18,7 @@ PAUSE_S = 1_800  # contract section 5
 
 @dataclass(slots=True)
 class Visit:
-    """A visit so far; times are Unix seconds. `pages` has what it saw, by day, to count each once."""
+    """A visit so far; times are Unix seconds. `pages` has what it saw on `pages_day`, to count each once a day."""
 
     site: str
     visitor: int
@@ -30,19 +30,26 @@ class Visit:
     exit_page: str = ""
     pageviews: int = 0
     bounced: bool = True
-    pages: set[tuple[int, str, str]] = field(default_factory=set)
+    pages_day: int = 0
+    pages: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def duration_s(self) -> int:
         """From its first event to its last."""
         return self.last_s - self.start_s
 
-    def view(self, path: str) -> None:
-        """A pageview of this path."""
+    def view(self, day: int, hostname: str, path: str) -> bool:
+        """A pageview; whether it is the visit's first one of this page on this day."""
         if not self.pageviews:
             self.entry_page = path
         self.exit_page = path
         self.pageviews += 1
+        if day != self.pages_day:
+            self.pages_day = day
+            self.pages.clear()
+        seen = len(self.pages)
+        self.pages.add((hostname, path))
+        return len(self.pages) > seen
 
 
 class Visits:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from relay.queue import keys
 from relay.queue.committing import UnavailableError
 from relay.queue.connection import describe
+from relay.queue.once import Once
 from relay.queue.stored import StoredEvent, pack, partition_of
 
 REPLAYS: Final = "relay:replays"  # hash: id of a log → JSON by which it is known again
@@ -27,28 +29,71 @@ def marks_key(partition: int) -> str:
     return f"relay:{{{partition}}}:replay"
 
 
+_MARK: Final = """
+local mark = redis.call('HGET', KEYS[4], ARGV[1]) or '0'
+if mark == ARGV[3] then return {redis.call('XLEN', KEYS[1]), 0} end
+if mark ~= ARGV[2] then return {-1, 0} end
+redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
+"""
+
 # KEYS events, ledger, prefix of tallies, marks. ARGV id of the log, its mark as the caller knows it, its mark
 # afterwards, then as PUT. → length of the stream, also if the mark is there already (the answer to the same call was
-# lost); -1 if somebody else moved it.
+# lost), -1 if somebody else moved it; 0.
 PUT_MARKED: Final = (
     "#!lua"
     + keys.TALLY
+    + _MARK
     + """
-local mark = redis.call('HGET', KEYS[4], ARGV[1]) or '0'
-if mark == ARGV[3] then return redis.call('XLEN', KEYS[1]) end
-if mark ~= ARGV[2] then return -1 end
 local first = 5 + 3 * ARGV[4]
 for i = first, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
 if #ARGV >= first then redis.call('HINCRBY', KEYS[2], 'accepted', #ARGV - first + 1) end
 for i = 5, first - 1, 3 do tally(KEYS[3], ARGV[i], 'accepted', ARGV[i + 1], tonumber(ARGV[i + 2])) end
-redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
-return redis.call('XLEN', KEYS[1])
+return {redis.call('XLEN', KEYS[1]), 0}
+"""
+)
+
+# The same where events have ids. KEYS also the records (see once.py). ARGV as above as far as the marks, life of a
+# record in ms, then for each event which of KEYS is its record (0: none), fingerprint, hour, site, stored form.
+# → as above, and how many were known by their records, which are not put again.
+PUT_MARKED_ONCE: Final = (
+    "#!lua"
+    + keys.TALLY
+    + _MARK
+    + """
+local duplicates = 0
+for i = 5, #ARGV, 5 do
+  local record = KEYS[tonumber(ARGV[i])]
+  if record and not redis.call('SET', record, ARGV[i + 1], 'NX', 'PX', ARGV[4]) then
+    redis.call('HINCRBY', KEYS[2], 'duplicates', 1)
+    duplicates = duplicates + 1
+  else
+    redis.call('XADD', KEYS[1], '*', 'e', ARGV[i + 4])
+    redis.call('HINCRBY', KEYS[2], 'accepted', 1)
+    tally(KEYS[3], ARGV[i + 2], 'accepted', ARGV[i + 3], 1)
+  end
+end
+return {redis.call('XLEN', KEYS[1]), duplicates}
 """
 )
 
 
 class OtherReplayError(Exception):
     """Somebody else is putting the same log's events."""
+
+
+class Placed(NamedTuple):
+    """An event of the line at that offset; by `once` it is known if it was put before, out of whatever log."""
+
+    offset: int
+    event: StoredEvent
+    once: Once | None = None
+
+
+class Written(NamedTuple):
+    """What a write came to: events pending now, and how many of its own were known by their ids."""
+
+    pending: int
+    duplicates: int
 
 
 @dataclass(slots=True)
@@ -58,6 +103,8 @@ class Marks:
     redis: Redis
     log: str
     at: list[int]
+    keep_ms: int
+    """How long an id is known."""
     is_new: bool = False
     """Whether nothing was known of the log when the replay began."""
 
@@ -66,40 +113,48 @@ class Marks:
         """Before it everything is queued."""
         return min(self.at)
 
-    def is_queued(self, offset: int, event: StoredEvent) -> bool:
-        """Whether the event of the line at this offset is in the queue."""
-        return offset < self.at[partition_of(event, len(self.at))]
+    def is_queued(self, placed: Placed) -> bool:
+        """Whether the event is in the queue."""
+        return placed.offset < self.at[partition_of(placed.event, len(self.at))]
 
-    async def put(self, events: Sequence[tuple[int, StoredEvent]], end: int) -> int:
-        """Put the events, each with the offset of its line, and move the marks to `end`. → events pending now.
+    async def put(self, events: Sequence[Placed], end: int) -> Written:
+        """Put the events and move the marks to `end`. Events that are queued already are left out.
 
-        Events that are queued already are left out. Raises UnavailableError if it is not known whether all is done
-        (repeat it then), OtherReplayError, and what redis-py raises.
+        Raises UnavailableError if it is not known whether all is done (repeat it then), OtherReplayError, and what
+        redis-py raises.
         """
-        by_partition: list[list[StoredEvent]] = [[] for _ in self.at]
-        for offset, event in events:
-            partition = partition_of(event, len(self.at))
-            if offset >= self.at[partition]:
-                by_partition[partition].append(event)
+        by_partition: list[list[Placed]] = [[] for _ in self.at]
+        for placed in events:
+            partition = partition_of(placed.event, len(self.at))
+            if placed.offset >= self.at[partition]:
+                by_partition[partition].append(placed)
         pipe = self.redis.pipeline(transaction=False)
-        for partition, (mark, mine) in enumerate(zip(self.at, by_partition, strict=True)):
-            touched, words = _call(partition, self.log, (mark, max(mark, end)), mine)
-            pipe.eval(PUT_MARKED, len(touched), *touched, *words)
+        for partition, mine in enumerate(by_partition):
+            self._call(pipe, partition, end, mine)
         answers: list[Any] = await pipe.execute(raise_on_error=False)
         for answer in answers:
             if isinstance(answer, Exception):
                 raise UnavailableError(describe(answer)) from answer
-        if OTHER in answers:
+        if any(pending == OTHER for pending, _ in answers):
             raise OtherReplayError
         self.at = [max(mark, end) for mark in self.at]
-        return sum(answers)
+        return Written(sum(pending for pending, _ in answers), sum(known for _, known in answers))
 
-
-def _call(
-    partition: int, log: str, marks: tuple[int, int], events: list[StoredEvent]
-) -> tuple[tuple[str, ...], list[Any]]:
-    """Keys and arguments of one call of PUT_MARKED."""
-    touched = (keys.events(partition), keys.ledger(partition), keys.tally(partition), marks_key(partition))
-    tallies = Counter(event.tally for event in events)
-    counted = [part for (hour, site), n in tallies.items() for part in (hour, site, n)]
-    return touched, [log, *marks, len(tallies), *counted, *map(pack, events)]
+    def _call(self, pipe: Pipeline, partition: int, end: int, events: list[Placed]) -> None:
+        """One call of a script."""
+        touched = [keys.events(partition), keys.ledger(partition), keys.tally(partition), marks_key(partition)]
+        mark = self.at[partition]
+        words: list[Any] = [self.log, mark, max(mark, end)]
+        if not any(placed.once for placed in events):
+            tallies = Counter(event.tally for _, event, _ in events)
+            counted = [part for (hour, site), n in tallies.items() for part in (hour, site, n)]
+            words += [len(tallies), *counted, *(pack(event) for _, event, _ in events)]
+            pipe.eval(PUT_MARKED, len(touched), *touched, *words)
+            return
+        words.append(self.keep_ms)
+        for _, event, once in events:
+            if once is not None:
+                touched.append(once.record(event.site))
+            record, print_ = (0, b"") if once is None else (len(touched), once.fingerprint())
+            words += [record, print_, *event.tally, pack(event)]
+        pipe.eval(PUT_MARKED_ONCE, len(touched), *touched, *words)

@@ -56,21 +56,23 @@ class Admission:
     def admit(self, kept: Kept, now_ms: int) -> list[StoredEvent] | Refusal:
         """One stored event for each site that the event names.
 
-        `accepted_ms` is when it happened, so that RELAY_MAX_AGE_S means that; with `as_now` it is now.
+        `occurred_ms` is when it happened, so that RELAY_MAX_AGE_S means that; with `as_now` nothing is said of it.
         """
         if refusal := self._untimely(kept.at_ms, now_ms):
             return refusal
-        at_ms = now_ms if self.terms.as_now else min(kept.at_ms, now_ms)
+        occurred_ms = None if self.terms.as_now else kept.at_ms
         if kept.ready is None and not kept.props and not kept.revenue and self.terms.day_prop is None:
             refusal = self._plain(kept.name, _for_all_like(kept.url), kept.site)
-            return refusal or [StoredEvent(kept.site, kept.ip, kept.user_agent, kept.body, at_ms)]
+            return refusal or [
+                StoredEvent(kept.site, kept.ip, kept.user_agent, kept.body, now_ms, occurred_ms=occurred_ms)
+            ]
         body = kept.body if self.terms.day_prop is None else _with_day(kept, self.terms.day_prop)
         event = self._event(body)
         if isinstance(event, Refusal):
             return event
-        special = {"revenue": event.revenue is not None, "engagement": event.name == ENGAGEMENT}
+        has_revenue, is_engagement = event.revenue is not None, event.name == ENGAGEMENT
         return [
-            StoredEvent(site, kept.ip, kept.user_agent, one, at_ms, **special)
+            StoredEvent(site, kept.ip, kept.user_agent, one, now_ms, has_revenue, is_engagement, occurred_ms)
             for site, one in bodies_by_site(event)
             if site in self.terms.sites
         ]

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
+from relay.queue.marked import Placed
+from relay.queue.once import Once
 from relay.queue.stored import StoredEvent
 from relay.replay.admitting import Admission
 from relay.replay.keeping import Keeper
@@ -13,6 +15,7 @@ from relay.replay.outcomes import LeftOut, Reason, Refusal
 from relay.replay.page import Kept
 
 MAX_LINE_BYTES: Final = 1_048_576  # a body may have a million bytes
+SCOPE: Final = "replay"  # tells ids in logs from the keys of senders
 BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -47,30 +50,41 @@ class Batch:
 
     end: int
     lines: int = 0
-    events: list[tuple[int, StoredEvent]] = field(default_factory=list)
+    events: list[Placed] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     refused: list[Refused] = field(default_factory=list)
+
+    def refuse(self, lines: Lines, refusal: Refusal) -> None:
+        """The line that is looked at is refused."""
+        self.refused.append(Refused(lines.number + self.lines + 1, refusal))
+
+    def admit(self, lines: Lines, offset: int, kept: Kept, admitted: list[StoredEvent] | Refusal) -> None:
+        """The line that is looked at was kept, and perhaps admitted."""
+        if isinstance(admitted, Refusal):
+            self.refuse(lines, admitted)
+            return
+        self.kept.append(kept)
+        once = None if kept.once is None else Once(SCOPE, kept.once, kept.body)
+        self.events.extend(Placed(offset, event, once) for event in admitted)
 
 
 def judge(lines: Lines, keeper: Keeper, admission: Admission, now_ms: int) -> Batch:
     """Judge each line. What an unfinished last line says is taken only if it is whole all the same."""
     batch = Batch(lines.offset)
-    keep, admit, events, left_out = keeper.keep, admission.admit, batch.events, batch.left_out
+    keep, left_out = keeper.keep, batch.left_out
     at, extra = lines.offset, lines.dropped
     for line in lines.lines:
-        outcome: object = (
-            _TOO_LONG if len(line) > MAX_LINE_BYTES else keep(bare(line) if line[-1:] == b"\r" or at == 0 else line)
-        )
-        if isinstance(outcome, str):
-            left_out[outcome] += 1
+        if len(line) > MAX_LINE_BYTES:
+            batch.refuse(lines, _TOO_LONG)
         else:
-            admitted = outcome if isinstance(outcome, Refusal) else admit(outcome, now_ms)  # type: ignore[arg-type]
-            if isinstance(admitted, Refusal):
-                batch.refused.append(Refused(lines.number + batch.lines + 1, admitted))
+            outcome = keep(bare(line) if line[-1:] == b"\r" or at == 0 else line)
+            if isinstance(outcome, str):
+                left_out[outcome] += 1
+            elif isinstance(outcome, Refusal):
+                batch.refuse(lines, outcome)
             else:
-                batch.kept.append(outcome)  # type: ignore[arg-type]
-                events.extend((at, event) for event in admitted)
+                batch.admit(lines, at, outcome, admission.admit(outcome, now_ms))
         batch.lines += 1
         at += len(line) + 1 + extra
         extra = 0

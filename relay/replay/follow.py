@@ -61,7 +61,7 @@ class Follower:
     def _rotated(self) -> list[str]:
         """Files beside the log that may have been it, the oldest first."""
         path = Path(self.name)
-        beside = [*path.parent.glob(f"{path.name}.*"), *path.parent.glob(f"{path.name}-*")]
+        beside = [one for one in path.parent.iterdir() if one.name.startswith((f"{path.name}.", f"{path.name}-"))]
         ages = [(one.stat().st_mtime, str(one)) for one in beside if one.is_file()]
         return [one for at, one in sorted(ages) if at > time.time() - ROTATED_S]
 
@@ -70,7 +70,7 @@ class Follower:
         with contextlib.suppress(UnreadableLogError):  # something else that is named alike
             opened = open_with(name, self.plan)
             try:
-                marks = await known.find(self.replay.redis, self.replay.partitions, opened.log)
+                marks = await known.find(self.replay.redis, self.replay.partitions, opened.log, self.replay.keep_ms)
                 if marks is not None and marks.lowest:
                     opened.go_to(marks.lowest)
                     await self.replay.run(opened, marks)

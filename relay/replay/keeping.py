@@ -69,7 +69,7 @@ def _parts(hit: Hit) -> tuple[str, str, str]:
         scheme, host, path = absolute[1].lower(), absolute[2], path[absolute.end() :] or "/"
     if _NO_URL.search(path):
         path = _NO_URL.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), path)
-    return scheme, _PORT.sub("", host).lower(), path
+    return scheme, (_PORT.sub("", host) if ":" in host else host).lower(), path
 
 
 _MALFORMED: Final = Refusal(Reason.MALFORMED, "no line of this log's format")

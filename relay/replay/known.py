@@ -42,7 +42,7 @@ class PartitionsChangedError(Exception):
     """The log was replayed in part with another number of partitions."""
 
 
-async def find(redis: Redis, partitions: int, log: Log) -> Marks | None:
+async def find(redis: Redis, partitions: int, log: Log, keep_ms: int) -> Marks | None:
     """The marks of a log that was replayed before; None if it was not. Raises PartitionsChangedError.
 
     Logs that were not seen for long are forgotten.
@@ -61,15 +61,15 @@ async def find(redis: Redis, partitions: int, log: Log) -> Marks | None:
         at = at[:1] * partitions
         for partition in range(partitions):
             await redis.hset(marks_key(partition), known.log, str(at[0]))  # type: ignore[misc]
-    marks = Marks(redis, known.log, at)
+    marks = Marks(redis, known.log, at, keep_ms)
     await keep(marks, log)  # it may have grown
     return marks
 
 
-def new(redis: Redis, partitions: int, log: Log) -> Marks:
+def new(redis: Redis, partitions: int, log: Log, keep_ms: int) -> Marks:
     """Marks at the beginning of a log that is not known yet; `keep` makes it known."""
     name = hashlib.sha256(log.head + repr((_file(log), time.time_ns())).encode()).hexdigest()[:20]
-    return Marks(redis, name, [0] * partitions, is_new=True)
+    return Marks(redis, name, [0] * partitions, keep_ms, is_new=True)
 
 
 async def keep(marks: Marks, log: Log) -> None:

@@ -42,7 +42,7 @@ class Opened:
             return
         heading = self.format.heading if self.format else Heading.NONE
         if heading is Heading.FIRST:
-            self.parse(bare(self.log.head.partition(b"\n")[0]))
+            self.parse(bare(self.log.first.partition(b"\n")[0]))
         for line in self.log.skip(offset, b"#" if heading is Heading.HASH else None):
             self.parse(line)
 
@@ -50,8 +50,8 @@ class Opened:
 def open_with(name: str, plan: Plan) -> Opened:
     """Open a log and find its format. Raises UnreadableLogError; an empty log has no format and no lines."""
     log = open_log(name)
-    format_ = FORMATS[plan.format_name] if plan.format_name else detect(_first_lines(log.head))
-    if format_ is None and log.head.strip():
+    format_ = FORMATS[plan.format_name] if plan.format_name else detect(_first_lines(log.first))
+    if format_ is None and log.first.strip():
         log.close()
         names = ", ".join(FORMATS)
         raise UnreadableLogError(f"{log.name} has none of the known formats ({names}): name it with --format")
@@ -59,9 +59,9 @@ def open_with(name: str, plan: Plan) -> Opened:
     return Opened(log, format_, parse, Keeper(parse, plan.rules, plan.place), plan.admission)
 
 
-def _first_lines(head: bytes) -> list[bytes]:
+def _first_lines(first: bytes) -> list[bytes]:
     """The whole lines among the first bytes; an only one also without its end."""
-    lines = head.removeprefix(BOM).replace(b"\r\n", b"\n").split(b"\n")
+    lines = first.removeprefix(BOM).replace(b"\r\n", b"\n").split(b"\n")
     if len(lines) > 1:
         lines.pop()
     return [line for line in lines if line.strip()][:LINES_LOOKED_AT]

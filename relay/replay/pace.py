@@ -19,7 +19,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from relay.queue import keys
-from relay.queue.stored import StoredEvent
+from relay.queue.marked import Placed
 
 MAX_PENDING: Final = 2_000
 BACKLOG_SHARE: Final = 0.5  # of RELAY_MAX_BACKLOG; beyond, the door would refuse live events for the replay's sake
@@ -56,9 +56,9 @@ class Pacer:
         step = math.ceil(min(rates) * STEP_S) if rates else self.max_pending
         return max(1, min(step, self.max_pending - self.pending))
 
-    async def turn(self, events: Sequence[tuple[int, StoredEvent]], stop: asyncio.Event) -> None:
+    async def turn(self, events: Sequence[Placed], stop: asyncio.Event) -> None:
         """Wait until it is these events' turn."""
-        sites = Counter(event.site for _, event in events)
+        sites = Counter(placed.event.site for placed in events)
         due_s = max([self._due_s, *(self._site_due_s.get(site, 0.0) for site in sites)])
         await _sleep(due_s - time.monotonic(), stop)
         now_s = time.monotonic()

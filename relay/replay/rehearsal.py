@@ -17,19 +17,28 @@ from relay.replay.summary import Summary
 
 
 def rehearse(
-    logs: Iterable[Opened], summary: Summary, stop: asyncio.Event, on_batch: Callable[[Opened, Batch], None]
+    logs: Iterable[Opened],
+    summary: Summary,
+    stop: asyncio.Event,
+    on_batch: Callable[[Opened, Batch], None],
+    on_broken: Callable[[str], None],
 ) -> bool:
-    """Judge all lines and count; False if it was stopped before the end."""
+    """Judge all lines and count; False if not all logs were read to their ends."""
+    whole = True
     for opened in logs:
-        while lines := opened.log.take():
-            batch = judge(lines, opened.keeper, opened.admission, time.time_ns() // 1_000_000)
-            summary.add(batch)
-            summary.count_pages(batch)
-            on_batch(opened, batch)
-            if stop.is_set():
-                return False
+        try:
+            while lines := opened.log.take():
+                batch = judge(lines, opened.keeper, opened.admission, time.time_ns() // 1_000_000)
+                summary.add(batch)
+                summary.count_pages(batch)
+                on_batch(opened, batch)
+                if stop.is_set():
+                    return False
+        except UnreadableLogError as error:
+            on_broken(str(error))
+            whole = False
         opened.log.close()
-    return True
+    return whole
 
 
 def explain(opened: Opened, number: int) -> dict[str, Any]:

@@ -8,23 +8,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from relay.queue.committing import EVENTS_A_WRITE, UnavailableError
 from relay.queue.connection import AWAY, describe
-from relay.queue.marked import Marks
-from relay.queue.stored import StoredEvent
+from relay.queue.marked import Marks, Placed, Written
 from relay.replay import known
 from relay.replay.batch import Batch, Lines, judge
 from relay.replay.opening import Opened
 from relay.replay.pace import Pacer
 from relay.replay.source import Log
 from relay.replay.summary import Summary
+
+T = TypeVar("T")
 
 AWAY_FOR_S: Final = 60.0  # a server that is being restarted; longer and the replay ends, to be run again
 AGAIN_S: Final = 0.5
@@ -37,6 +38,8 @@ class Replay:
     redis: Redis
     partitions: int
     pacer: Pacer
+    keep_ms: int
+    """How long an id of an event is known."""
     summary: Summary = field(default_factory=Summary)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     on_batch: Callable[[Opened, Batch], None] = lambda _log, _batch: None
@@ -46,9 +49,9 @@ class Replay:
         """Where the log's replay goes on, or begins. Raises PartitionsChangedError, UnreadableLogError."""
         if restart:
             await known.forget(self.redis, opened.log)
-        marks = await known.find(self.redis, self.partitions, opened.log)
+        marks = await known.find(self.redis, self.partitions, opened.log, self.keep_ms)
         if marks is None:
-            marks = known.new(self.redis, self.partitions, opened.log)
+            marks = known.new(self.redis, self.partitions, opened.log, self.keep_ms)
         opened.go_to(marks.lowest)
         return marks
 
@@ -75,11 +78,11 @@ class Replay:
 
         Until a log's first event is queued nothing is marked: whoever forgot `--site` or `--as-now` begins anew.
         """
-        fresh = [one for one in batch.events if not marks.is_queued(*one)]
+        fresh = [one for one in batch.events if not marks.is_queued(one)]
         self.summary.duplicates += len(batch.events) - len(fresh)
         begin = 0
         while begin < len(fresh):
-            room = await self.pacer.room(self.stop)
+            room = await self._patiently(lambda: self.pacer.room(self.stop))
             if self.stop.is_set():
                 return
             stop = _line_end(fresh, begin + min(room, EVENTS_A_WRITE))
@@ -87,32 +90,40 @@ class Replay:
             await self.pacer.turn(chosen, self.stop)
             if self.stop.is_set():
                 return
-            await self._write(log, marks, chosen, fresh[stop][0] if stop < len(fresh) else batch.end)
+            await self._write(log, marks, chosen, fresh[stop].offset if stop < len(fresh) else batch.end)
             begin = stop
         if not fresh and marks.lowest:
             await self._write(log, marks, [], batch.end)
 
-    async def _write(self, log: Log, marks: Marks, events: Sequence[tuple[int, StoredEvent]], end: int) -> None:
-        """One write; while the server is away it is repeated, which counts no line twice."""
+    async def _write(self, log: Log, marks: Marks, events: Sequence[Placed], end: int) -> None:
+        """One write. Begun anew after a failure, it counts no line twice."""
+
+        async def write() -> Written:
+            if not marks.lowest:
+                await known.keep(marks, log)
+            return await marks.put(events, end)
+
+        written = await self._patiently(write)
+        self.pacer.pending = written.pending
+        self.summary.queued += len(events) - written.duplicates
+        self.summary.duplicates += written.duplicates
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until the server answers; while it is away or full, for so long. Raises what it raised last."""
         deadline_s = time.monotonic() + AWAY_FOR_S
         while True:
             try:
-                if not marks.lowest:
-                    await known.keep(marks, log)
-                self.pacer.pending = await marks.put(events, end)
+                return await ask()
             except (*AWAY, RedisError, UnavailableError) as error:
                 if time.monotonic() > deadline_s or self.stop.is_set():
                     raise
                 self.on_away(str(error) if isinstance(error, UnavailableError) else describe(error))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.stop.wait(), AGAIN_S)
-            else:
-                self.summary.queued += len(events)
-                return
 
 
-def _line_end(events: Sequence[tuple[int, StoredEvent]], index: int) -> int:
+def _line_end(events: Sequence[Placed], index: int) -> int:
     """The first index from there on at which another line begins."""
-    while 0 < index < len(events) and events[index][0] == events[index - 1][0]:
+    while 0 < index < len(events) and events[index].offset == events[index - 1].offset:
         index += 1
     return min(index, len(events))

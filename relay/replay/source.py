@@ -48,6 +48,9 @@ class Log:
     live: bool = False
     """What comes is given at once: a pipe may never have a whole block."""
     head: bytes = b""
+    """By which it is known again."""
+    first: bytes = b""
+    """At least one whole line, by which its format is found."""
     offset: int = 0
     number: int = 0
     _rest: bytes = b""
@@ -127,8 +130,8 @@ class Log:
         return b"".join(pieces)
 
     def read_so_far(self) -> int:
-        """Bytes of the file itself, which is what its size is measured in."""
-        return self.offset if self._raw is None else self._raw.tell()
+        """Bytes of the file itself, which is what its size is measured in; of a pipe, of its text."""
+        return self.offset if self._raw is None or self.size is None else self._raw.tell()
 
     def close(self) -> None:
         """Close the file."""
@@ -153,7 +156,9 @@ def _log(name: str, raw: IO[bytes]) -> Log:
     status = os.fstat(raw.fileno())
     regular = stat.S_ISREG(status.st_mode)
     file = _decompressed(raw)
-    head = file.read(HEAD_BYTES)
+    first = file.read(HEAD_BYTES)
+    while b"\n" not in first and len(first) < MAX_LINE_BYTES and (more := file.read(HEAD_BYTES)):
+        first += more
     return Log(
         "standard input" if name == STDIN else name,
         file,
@@ -162,8 +167,9 @@ def _log(name: str, raw: IO[bytes]) -> Log:
         status.st_size if regular else None,
         compressed=file is not raw,
         live=file is raw and not regular,
-        head=head,
-        _rest=head,
+        head=first[:HEAD_BYTES],
+        first=first,
+        _rest=first,
         _raw=raw if file is not raw else None,
     )
 

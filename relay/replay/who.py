@@ -10,6 +10,7 @@ from relay.replay.outcomes import Reason, Refusal
 from relay.rules.visitor import address_in
 
 LONGEST_AGENT: Final = 8_190  # bytes; the door takes no longer header line either
+_LONGEST_CACHED: Final = 512
 _UNSAFE = re.compile(rb"[\x00-\x1f\x7f]")  # in a header line it could end the line
 
 
@@ -32,9 +33,16 @@ def nobody(ip: str, user_agent: bytes | None) -> Refusal | None:
     """Why these make no visitor; `ip` as `bare` gave it. None if they do."""
     if not ip:
         return _NO_ADDRESS
-    if user_agent is not None and (len(user_agent) > LONGEST_AGENT or _UNSAFE.search(user_agent)):
-        return _BAD_AGENT
-    return None
+    if user_agent is None or (_is_safe(user_agent) if len(user_agent) < _LONGEST_CACHED else _fits(user_agent)):
+        return None
+    return _BAD_AGENT
+
+
+def _fits(user_agent: bytes) -> bool:
+    return len(user_agent) <= LONGEST_AGENT and _UNSAFE.search(user_agent) is None
+
+
+_is_safe = lru_cache(maxsize=16_384)(_fits)
 
 
 _NO_ADDRESS: Final = Refusal(Reason.NO_ADDRESS, "the client's address is missing or none: its visitors would be one")

@@ -9,8 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import NamedTuple
 from zlib import crc32
+
+import orjson
 
 from relay.rules.bots import looks_like_bot
 from relay.rules.fault import Fault
@@ -18,6 +20,8 @@ from relay.rules.text import shown
 
 FIELDS = ("os", "os_version", "model", "app", "app_version", "locale")
 MAX_CHARACTERS = 100  # of each; the longest model known to the lists has some 60
+
+_USUAL_BYTES = 600
 
 _VERSION = re.compile(r"\d{1,6}(?:\.\d{1,6}){0,3}", re.ASCII)
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|\d{3}))?", re.ASCII)
@@ -98,23 +102,34 @@ _NAMES = "iOS, iPadOS, Android, Android TV, macOS, Windows, Linux, ChromeOS, tvO
 _WANTED = 'send {"os": "iOS", "os_version": "18.1", "model": "iPhone17,1", "app": "Shop", "app_version": "3.2"}'
 
 
-def read_device(value: object) -> bytes | Fault:
-    """The User-Agent of an item's `device`, or what is wrong with it: it has to be an object that names its `os`."""
+class Read(NamedTuple):
+    """What became of a `device`: the User-Agent or what is wrong, and keys that nothing reads."""
+
+    agent: bytes | Fault
+    unread: tuple[str, ...] = ()
+
+
+def read_device(raw: bytes) -> Read:
+    """A device's JSON; it has to be an object that names its `os`. That it is JSON is known."""
+    return _known(raw) if len(raw) <= _USUAL_BYTES else _read(raw)
+
+
+def _read(raw: bytes) -> Read:
+    value = orjson.loads(raw)
     if not isinstance(value, dict):
-        return Fault("device", f"is not an object: {_WANTED}")
+        return Read(Fault("device", f"is not an object: {_WANTED}"))
     texts = []
     for name in FIELDS:
         text = _text(value.get(name))
         if text is None or len(text) > MAX_CHARACTERS:
-            return Fault("device", f"{name} has to be a text of at most {MAX_CHARACTERS} characters: {_WANTED}")
+            return Read(Fault("device", f"{name} has to be a text of at most {MAX_CHARACTERS} characters: {_WANTED}"))
         texts.append(text)
     made = _agent(*texts)
-    return made if isinstance(made, bytes) else Fault("device", made)
+    unread = tuple(key for key in value if key not in FIELDS)
+    return Read(made if isinstance(made, bytes) else Fault("device", made), unread)
 
 
-def unread_keys(value: Mapping[str, Any]) -> list[str]:
-    """Keys of a `device` that nothing here reads."""
-    return [key for key in value if key not in FIELDS]
+_known = lru_cache(maxsize=4_096)(_read)  # devices of one kind are many, and each says the same in all its events
 
 
 def _text(value: object) -> str | None:
@@ -126,7 +141,6 @@ def _text(value: object) -> str | None:
     return str(value) if type(value) in {int, float} else None
 
 
-@lru_cache(maxsize=4_096)  # apps of one kind are many, their devices few
 def _agent(*texts: str) -> bytes | str:
     """The User-Agent, or in words why there is none."""
     said = Device(*texts)

@@ -36,6 +36,16 @@ def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str | Fault | None:
     return read_key(values[0].decode("latin-1"))
 
 
+def key_in(batch_key: str, place: int) -> str:
+    """The key of an item without one of its own, in a batch that has one. No sender can write it as a key."""
+    return f"{batch_key}\n{place}"
+
+
+def is_of_batch(key: str) -> bool:
+    """Whether the key is that of an item's place in a batch."""
+    return "\n" in key
+
+
 def read_key(value: object, field: str = FIELD) -> str | Fault:
     """A key from wherever it may come; `field` is what a fault names."""
     if not isinstance(value, str):

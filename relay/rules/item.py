@@ -4,14 +4,14 @@ What goes to Plausible is the item without those keys; every value of what is le
 byte, as numbers of any length do. What Plausible's keys say is for `event`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
-from relay.rules.device import read_device, unread_keys
+from relay.rules.device import read_device
 from relay.rules.document import read_object
 from relay.rules.event import Event, Refused, Validation, parse_fields, refuse
 from relay.rules.fault import Fault
@@ -28,19 +28,27 @@ DAY_MS = 86_400_000
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """What an item says. `event.body` is without the relay's keys; None for each of these that counts for nothing.
+class Own(NamedTuple):
+    """What the relay's own keys say, None for each that counts for nothing.
 
     `ip` is canonical text of an address; `user_agent` is that of `device` if the item names none itself.
     """
 
+    key: str | None = None
+    ip: str | None = None
+    user_agent: bytes | None = None
+    occurred_ms: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Item(NamedTuple):
+    """What an item says. `event.body` is without the relay's keys."""
+
     event: Event
-    key: str | None
-    ip: str | None
-    user_agent: bytes | None
-    occurred_ms: int | None
-    warnings: tuple[str, ...]
+    own: Own
+
+
+_NOTHING = Own()
 
 
 def read_item(
@@ -57,47 +65,60 @@ def read_item(
     own_keys = OWN_KEYS & fields.keys()
     if not own_keys:
         event = parse_fields(fields, raw, validation)
-        return event if isinstance(event, Refused) else Item(event, None, None, None, None, ())
-    members = _members_without_own(raw)
-    event = parse_fields(fields, _body(members), validation)
+        return event if isinstance(event, Refused) else Item(event, _NOTHING)
+    members = _members_of(raw)
+    if isinstance(members, Fault):
+        return refuse((members,), validation)
     told = {key: fields[key] for key in own_keys if fields[key] is not None}  # null says nothing
-    own = _read_own(told, now_ms, believed=believed)
+    own = _read_own(told, members.get("device", b""), now_ms, believed=believed)
+    for key in own_keys:
+        del members[key]
+    event = parse_fields(fields, _body(members), validation)
     if isinstance(own, Refused) or isinstance(event, Refused):
         return Refused(400, _errors(event) | _errors(own))
     if time_prop is None or own.occurred_ms is None:
-        return replace(own, event=event)
+        return Item(event, own)
     timed = with_time(members, fields, len(event.props), time_prop, told["occurred_at"])
-    if timed is None:
-        return replace(own, event=event, warnings=(*own.warnings, f"no room for the prop {shown(time_prop)}"))
-    return replace(own, event=replace(event, body=_body(timed)))
+    return _timed(Item(event, own), timed, time_prop)
 
 
-def _read_own(told: Mapping[str, Any], now_ms: int, *, believed: bool) -> Item | Refused:
-    """What the relay's own keys say; the event is not theirs."""
+def _timed(item: Item, members: Mapping[str, bytes] | None, time_prop: str) -> Item:
+    """The item with these members, which say when it occurred; None if that found no room among its props."""
+    event, own = item
+    if members is None:
+        return Item(event, own._replace(warnings=(*own.warnings, f"no room for the prop {shown(time_prop)}")))
+    return Item(replace(event, body=_body(members)), own)
+
+
+def _read_own(told: Mapping[str, Any], device: bytes, now_ms: int, *, believed: bool) -> Own | Refused:
+    """What the relay's own keys say; `device` is that one's JSON."""
     key = _read_id(told["id"]) if "id" in told else None
     occurred_ms = read_occurred(told["occurred_at"], now_ms) if "occurred_at" in told else None
-    device = read_device(told["device"]) if "device" in told else None
+    made, unread = read_device(device) if "device" in told else (None, ())
     ip = _read_ip(told["ip"]) if "ip" in told and believed else None
     agent = _read_agent(told["user_agent"]) if "user_agent" in told and believed else None
     if (
         isinstance(key, Fault)
         or isinstance(occurred_ms, Fault)
-        or isinstance(device, Fault)
+        or isinstance(made, Fault)
         or isinstance(ip, Fault)
         or isinstance(agent, Fault)
     ):
-        return refuse((key, ip, agent, device, occurred_ms), Validation.STRICT)
-    warnings = _ignored(told, believed=believed) + _late(occurred_ms, now_ms)
-    return Item(_NO_EVENT, key, ip, device if agent is None else agent, occurred_ms, warnings)
+        return refuse((key, ip, agent, made, occurred_ms), Validation.STRICT)
+    warnings = _ignored(told, unread, believed=believed) + _late(occurred_ms, now_ms)
+    return Own(key, ip, made if agent is None else agent, occurred_ms, warnings)
 
 
 def _errors(read: object) -> dict[str, list[str]]:
     return read.errors if isinstance(read, Refused) else {}
 
 
-def _members_without_own(raw: bytes) -> dict[str, bytes]:
-    """The object's members, each as it stands there, but the relay's keys. No key is there twice (`read_object`)."""
-    return {key: bytes(value) for key, value in _members.decode(raw).items() if key not in OWN_KEYS}
+def _members_of(raw: bytes) -> dict[str, bytes] | Fault:
+    """Each member as it stands there. That it is an object, with no key twice, is known."""
+    try:
+        return {key: bytes(value) for key, value in _members.decode(raw).items()}
+    except RecursionError:  # msgspec goes as deep as Python does, orjson a little deeper
+        return Fault("request", "Unable to parse request body as json", "it is nested too deep; send flat props")
 
 
 def _body(members: Mapping[str, bytes]) -> bytes:
@@ -127,17 +148,16 @@ def _read_agent(value: object) -> bytes | Fault:
     return agent
 
 
-def _ignored(told: Mapping[str, Any], *, believed: bool) -> tuple[str, ...]:
+def _ignored(told: Mapping[str, Any], unread: Sequence[str], *, believed: bool) -> tuple[str, ...]:
     """Warnings of what was said and counts for nothing."""
     warnings = []
     names = [key for key in ("ip", "user_agent") if key in told and not believed]
     if names:
         warnings.append(f"{' and '.join(names)} ignored: only a source that may speak for its visitors can say so")
-    if "device" in told:
-        if "user_agent" in told and believed:
-            warnings.append("device ignored: user_agent says it already")
-        if unread := unread_keys(told["device"]):
-            warnings.append(f"device: {', '.join(map(shown, unread[:3]))} is not read")
+    if "device" in told and "user_agent" in told and believed:
+        warnings.append("device ignored: user_agent says it already")
+    if unread:
+        warnings.append(f"device: {', '.join(map(shown, unread[:3]))} is not read")
     return tuple(warnings)
 
 
@@ -146,6 +166,3 @@ def _late(occurred_ms: int | None, now_ms: int) -> tuple[str, ...]:
         return ()
     days = (now_ms - occurred_ms) // DAY_MS
     return (f"it occurred {days} {'days' if days > 1 else 'day'} ago: Plausible books it when it arrives",)
-
-
-_NO_EVENT = Event("", (), "", {}, None, interactive=True, body=b"")

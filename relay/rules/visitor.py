@@ -6,6 +6,7 @@ proxy sent them, and what comes out is always one valid bare address, whatever c
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from relay.rules.forwarded import comma_list, forwarded_for
@@ -26,6 +27,7 @@ _HOPS_IN: dict[bytes, Callable[[list[str]], list[str]]] = {
     b"forwarded": forwarded_for,
 }
 _LONGEST_PORT = 5
+_LONGEST_ADDRESS = 45  # eight groups of which the last two are written as IPv4, RFC 4291 2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,19 @@ def address_in(text: str) -> Address | None:
             return None
     if ":" in host:
         host = host.partition("%")[0]
+    return _known(host) if len(host) <= _LONGEST_ADDRESS else None
+
+
+def _read(host: str) -> Address | None:
     try:
         address = ip_address(host)
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
+
+
+_known = lru_cache(maxsize=4_096)(_read)  # proxies are few, and visitors come again
 
 
 def _is_port(text: str) -> bool:

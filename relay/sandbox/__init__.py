@@ -5,6 +5,7 @@ It answers `POST /api/event` as Plausible does, keeps what it received, and can 
 - `serve.py`: starts and stops it. `app.py`: its routes and the way of one event through it.
 - `ingest.py`: how Plausible reads a request: body, address, drops. `answers.py`: how it answers.
 - `record.py`: what arrived, kept in memory. `faults.py`: the trouble it was told to make.
+- `script.py`: the script at `/js/…`, in the place of Plausible's: `script.js`.
 - `control.py`: `/events`, `/faults` and the page. `page/`: the page itself, put together by `page/__init__.py`.
 
 It shows IPs and bodies on purpose, so it belongs on loopback.

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from relay.rules.document import MAX_BODY_BYTES
 from relay.rules.event import Event, Refused
-from relay.sandbox import answers, control
+from relay.sandbox import answers, control, script
 from relay.sandbox.faults import Facts, Rule
 from relay.sandbox.ingest import Bare, Drop, accepts_json, address_of, admit, header, read_event
 from relay.sandbox.record import Arrival, Outcome
@@ -47,6 +47,7 @@ def build_sandbox(
     app.router.add_options("/api/event", _preflight)
     app.router.add_route("*", "/api/event", _no_such_route)
     app.router.add_get("/api/health", _health)
+    app.router.add_get("/js/{name}", script.get)
     control.add_routes(app)
     return app
 

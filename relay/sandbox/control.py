@@ -37,7 +37,7 @@ def add_routes(app: web.Application) -> None:
 @web.middleware
 async def _for_operators(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Addresses and bodies are shown, and faults taken, on loopback or with the key."""
-    if not request.path.startswith("/api/") and not may_look(
+    if not request.path.startswith(("/api/", "/js/")) and not may_look(
         request.remote or "", request.raw_headers, request.app[SANDBOX].key
     ):
         told = {"error": "not from here without the key: set RELAY_ADMIN_KEY and send it as Authorization: Bearer …"}

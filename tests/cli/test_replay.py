@@ -1,6 +1,9 @@
 """`relay replay` as a shell runs it: what is queued, what it says, its exit codes."""
 
+import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -62,3 +65,45 @@ def test_what_cannot_be_done_is_said(redis_url: str, tmp_path: Path) -> None:
     ):
         done = relay("replay", *arguments, "--redis-url", redis_url, cwd=tmp_path)
         assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+RULES = """
+[[rule]]
+name = "sales"
+path = "/thanks"
+query = { amount = "*" }
+event = "Purchase"
+revenue = { amount = "{query.amount}", currency = "EUR" }
+"""
+
+
+def test_a_rehearsal_leaves_no_trace(tmp_path: Path) -> None:
+    """--dry-run needs no Redis and says what would be; refused lines are in the report; --explain names the rule."""
+    lines = [clf("/a"), clf("/thanks?amount=9.90"), clf("/thanks?amount=9,90"), clf("/x.css"), "garbage\n"]
+    (tmp_path / "access.log").write_text("".join(lines))
+    (tmp_path / "rules.toml").write_text(RULES)
+    how = ("access.log", "--site", "example.com", "--rules", "rules.toml")
+    told = relay("replay", *how, "--dry-run", "--json", "--report", "refused.ndjson", cwd=tmp_path)
+    assert told.returncode == 1
+    assert json.loads(told.stdout).items() >= {
+        "lines": 5, "events": 2, "queued": 0, "left_out": {"static": 1}, "refused": 2, "sites": {"example.com": 2},
+        "pages": {"example.com /a": 1, "example.com Purchase": 1},
+    }.items()  # fmt: skip
+    report = [json.loads(line) for line in (tmp_path / "refused.ndjson").read_text().splitlines()]
+    assert [(row["line"], row["reason"]) for row in report] == [(3, "invalid"), (5, "malformed")]
+    assert "send 9.90" in report[0]["detail"]
+    explained = relay("replay", *how, "--explain", "2", "--json", cwd=tmp_path)
+    said = json.loads(explained.stdout)
+    assert (said["decided_by"], said["outcome"]) == ("sales", "event Purchase for example.com")
+    assert json.loads(said["body"])["revenue"] == {"amount": "9.90", "currency": "EUR"}
+    beyond = relay("replay", *how, "--explain", "6", cwd=tmp_path)
+    assert (beyond.returncode, "has 5 lines, so none of number 6" in beyond.stderr) == (2, True)
+
+
+def test_a_pipe_is_read_through() -> None:
+    """Standard input may be compressed, too; if it breaks off, what came before is told, and that it did."""
+    whole = gzip.compress("".join(clf(f"/{n}", visitor=n) for n in range(3_000)).encode())
+    command = (sys.executable, "-m", "relay", "replay", "-", "--site", "example.com", "--dry-run", "--json")
+    done = subprocess.run(command, input=whole[:-500], capture_output=True, cwd=Path(__file__).parents[2], check=False)
+    assert b"standard input cannot be read further" in done.stderr, done.stderr
+    assert (done.returncode, 0 < json.loads(done.stdout)["events"] < 3_000) == (1, True)

@@ -1,10 +1,18 @@
 """`relay replay --to-csv` as a shell runs it: what is written, what it says, its exit codes. It needs no queue."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from relay.cli import main
 from tests.cli.shell import relay
 from tests.replay.lines import clf
 
@@ -16,6 +24,21 @@ EARLIER = '{"made_by": "plausible-relay", "files": ["imported_pages_20260101_202
 def line(path: str, after_s: int, visitor: int = 1) -> str:
     """A line of a log without a User-Agent, for the library that reads them takes seconds to load."""
     return clf(path, BEGAN_S + after_s, visitor, agent="-")
+
+
+def here(folder: Path, log: str, *arguments: str) -> Result:
+    """Run it on this log in this process, which saves a start; the word after --to-csv is a folder below `folder`."""
+    (folder / "access.log").write_text(log)
+    paths = [str(folder / word) if before == "--to-csv" else word for before, word in pairwise(("", *arguments))]
+    return CliRunner().invoke(main, ["replay", str(folder / "access.log"), "--site", "example.com", *paths])
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until it holds, for half a minute."""
+    deadline_s = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
 
 
 def rows(folder: Path, table: str) -> list[str]:
@@ -91,21 +114,33 @@ def test_several_sites_of_one_log(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
     """Exit code 2, one clear line, and nothing written."""
-    (tmp_path / "access.log").write_text(line("/a", 0))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     (tmp_path / "earlier").mkdir()
     (tmp_path / "earlier" / "import.json").write_text(EARLIER)
-    run = relay("replay", "access.log", "--site", "example.com", *arguments, cwd=tmp_path)
-    assert (run.returncode, said in run.stderr) == (2, True), run.stderr
+    run = here(tmp_path, line("/a", 0), *arguments)
+    assert (run.exit_code, said in run.stderr) == (2, True), run.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    """Half an import is none."""
+    command = [sys.executable, "-m", "relay", "replay", "-", "--site", "example.com", "--to-csv", str(tmp_path / "out")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdin is not None
+        run.stdin.write("".join(line("/a", hour * 3_600) for hour in range(100)).encode())
+        run.stdin.flush()
+        until(lambda: bool([*tmp_path.rglob("imported_pages")]))
+        run.send_signal(number)
+        assert run.wait(30) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_log_without_a_page_gives_no_files(tmp_path: Path) -> None:
     """Exit code 1, and it says so."""
-    (tmp_path / "access.log").write_text(line("/x.css", 0))
-    run = relay("replay", "access.log", "--site", "example.com", "--to-csv", "out", cwd=tmp_path)
-    assert (run.returncode, "nothing to import" in run.stdout) == (1, True)
+    run = here(tmp_path, line("/x.css", 0), "--to-csv", "out")
+    assert (run.exit_code, "nothing to import" in run.stdout) == (1, True)
     assert not (tmp_path / "out").exists()
 
 

@@ -41,6 +41,20 @@ async def test_an_id_is_one_event(door: Door) -> None:
     assert [orjson.loads(event.body) for event in await door.kept()] == [item(0), item(1), item(2)]
 
 
+async def test_a_key_of_the_batch_is_that_of_its_items(door: Door) -> None:
+    """The batch, sent again with its `Idempotency-Key`, is a repeat at each place; an item's own id goes before."""
+    first = array(item(0), item(1, name=""), item(2, id="a"))
+    answer = await post(door, first, Idempotency_Key="k")
+    assert await statuses(answer) == ["accepted", "refused", "accepted"]
+    assert await statuses(await post(door, first, Idempotency_Key="k")) == ["duplicate", "refused", "duplicate"]
+    told = await verdicts(await post(door, array(item(3), item(4), item(2, id="a")), Idempotency_Key="k"))
+    assert [each["status"] for each in told] == ["refused", "accepted", "duplicate"]
+    assert list(told[0]["errors"]) == ["idempotency_key"]
+    wrong = await post(door, first, Idempotency_Key="x" * 256)
+    assert (wrong.status, list(errors(await wrong.read()))) == (400, ["idempotency_key"])
+    assert len(await door.kept()) == 3
+
+
 async def test_the_device_makes_the_user_agent(door: Door) -> None:
     """What an app says of its device is what Plausible will read, and of its own key nothing is left."""
     answer = await post(door, array(item(0, device=IPHONE), item(1)), User_Agent="CFNetwork/1")

@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Callable
 import orjson
 import pytest
 
+from relay.http import batch
 from relay.http.inflating import MEMBERS, BrokenError, TooLargeError, UnknownCodingError, whole_body
 from relay.rules.batch import MAX_BATCH_BYTES
 from tests.http.batches import array, item, post, statuses
+from tests.http.conftest import OpenDoor
 from tests.http.door import Door, chunks, errors, has_cors, request
 
 if sys.version_info >= (3, 14):
@@ -152,6 +154,26 @@ async def test_other_codings_are_unknown(door: Door, coding: str) -> None:
         answer = await post(door, BATCH, Content_Encoding=coding)
         assert (answer.status, answer.headers["Accept-Encoding"]) == (415, "gzip, deflate, zstd")
         assert coding in errors(await answer.read())["request"][0]
+
+
+@packed
+async def test_all_bodies_together_have_a_limit(
+    open_door: OpenDoor, monkeypatch: pytest.MonkeyPatch, coding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """What a batch holds is given back, whatever becomes of it; beyond the limit it is 503, and small ones pass."""
+    monkeypatch.setattr(batch, "HELD_BYTES", len(BATCH) + 10)
+    door = await open_door()
+    for content, status in ((BATCH, 202), (BATCH + b" " * 20, 503), (BATCH[:-1], 400), (b"[]", 202)) * 2:
+        answer = await post(door, pack(content), Content_Encoding=coding)
+        assert (answer.status, answer.headers.get("Retry-After")) == (status, "2" if status == 503 else None)
+
+
+async def test_two_codings_are_two_in_two_headers_too(door: Door) -> None:
+    """One on top of the other is unknown, however it is said."""
+    body = gzip.compress(gzip.compress(BATCH))
+    twice = (b"Content-Encoding: gzip", b"Content-Encoding: gzip")
+    answer = await door.converse(request(body, *twice, line=b"POST /api/events HTTP/1.1"))
+    assert (answer.status, answer.has_cors) == (415, True)
 
 
 async def test_many_bombs_at_once_leave_the_door_as_it_was(door: Door) -> None:

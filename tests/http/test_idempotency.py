@@ -161,8 +161,12 @@ async def test_a_key_is_forgotten_in_time(open_door: OpenDoor, redis: Redis) -> 
 
 
 async def test_a_page_may_send_a_key(door: Door) -> None:
-    """The preflight allows it to who asks, and to everybody else it is Plausible's own."""
+    """The preflight allows it, and a packed batch, to who asks, and to everybody else it is Plausible's own."""
     allowed = PREFLIGHT["Access-Control-Allow-Headers"]
-    for asked, more in (("content-type", ""), ("content-type, idempotency-key", ",Idempotency-Key")):
+    for asked, more in (
+        ("content-type", ""),
+        ("content-type, idempotency-key", ",Idempotency-Key"),
+        ("content-encoding,content-type", ",Content-Encoding"),
+    ):
         async with door.client.options("/api/event", headers={"Access-Control-Request-Headers": asked}) as answer:
             assert (answer.status, answer.headers["Access-Control-Allow-Headers"]) == (204, allowed + more)

@@ -73,6 +73,8 @@ def test_several_sites_have_a_folder_each(tmp_path: Path) -> None:
     assert names == {"example.com", "%2E.%2F..%2Fetc", "example.com%2Fblog"}
     assert len(list(tmp_path.rglob("*.csv"))) == 30
     assert [folder_name(name) for name in (".", "..", ".x", "a.b")] == ["%2E", "%2E.", "%2Ex", "a.b"]
+    long = [folder_name(f"{'ü' * 300}{last}") for last in "ab"]
+    assert (len(set(long)), {len(name) for name in long}) == (2, {217})
 
 
 def test_the_summary_stands_beside_the_tables(tmp_path: Path) -> None:

@@ -42,10 +42,10 @@ def outcome(path: Path) -> dict[str, Any]:
         left_out.update(batch.left_out)
         refused += [[one.number, one.refusal.reason] for one in batch.refused]
         assert batch.lines == len(batch.kept) + batch.left_out.total() + len(batch.refused)
-        for _, event in batch.events:
+        for _, event, _ in batch.events:
             body = json.loads(event.body)
             agent = None if event.user_agent is None else event.user_agent.decode("utf-8", "backslashreplace")
-            at = datetime.fromtimestamp(event.accepted_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+            at = datetime.fromtimestamp((event.occurred_ms or 0) / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
             more = {name: body[name] for name in ("referrer", "props", "p", "revenue") if name in body}
             url = body.get("url", body.get("u"))
             events.append([at, event.site, url, event.ip, SHORT.get(agent or "", agent), more])

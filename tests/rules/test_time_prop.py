@@ -50,7 +50,7 @@ def test_thirty_props_leave_no_room() -> None:
     raw = {"name": "a", "url": "/", "domain": "a.example", "occurred_at": AT, "props": {str(n): "x" for n in range(30)}}
     item = read_item(orjson.dumps(raw), Validation.STRICT, NOW_MS, believed=False, time_prop="at")
     assert not isinstance(item, Refused)
-    assert 'no room for the prop "at"' in item.warnings
+    assert 'no room for the prop "at"' in item.own.warnings
     assert b"2024" not in item.event.body
 
 

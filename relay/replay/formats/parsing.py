@@ -114,7 +114,11 @@ def clf_ms(text: bytes) -> int:
     day, year, hour, minute, second = (int(found[group]) for group in (1, 3, 4, 5, 6))
     offset_s = (int(found[9]) * 60 + int(found[10])) * (-60 if found[8] == b"-" else 60)
     fraction_ms = int((found[7] or b"0")[:3].ljust(3, b"0"))
-    return (timegm((year, _MONTHS[found[2]], day, hour, minute, second)) - offset_s) * 1_000 + fraction_ms
+    try:
+        at_s = timegm((year, _MONTHS[found[2]], day, hour, minute, second)) - offset_s
+    except ValueError:  # the year 0
+        return NO_TIME
+    return _possible(at_s * 1_000 + fraction_ms)
 
 
 @lru_cache(maxsize=4_096)
@@ -122,9 +126,14 @@ def iso_ms(text: str) -> int:
     """Unix milliseconds of RFC 3339 or ISO 8601; without an offset it is UTC. NO_TIME if it is none."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return _possible(int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000))
+    except (ValueError, OverflowError):
         return NO_TIME
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000)
+
+
+def _possible(at_ms: int) -> int:
+    """The time, if it is one that a log may have."""
+    return at_ms if 0 < at_ms < _LATEST_MS else NO_TIME
 
 
 def request_of(line: bytes) -> tuple[str, str]:
