@@ -25,7 +25,12 @@ PARTS: Final = {
     ),
     "whole": ("End to end", "Door, queue and worker share one core. From the first post to the last arrival."),
     "workers": ("More workers", "On the same single core, so that only what they cost each other shows."),
-    "drain": ("A long backlog", "What is delivered is replaced, so that the backlog stays as long as it is."),
+    "drain": (
+        "A long backlog",
+        """What is delivered is replaced, so that the backlog stays as long as it is. A worker starts before each round,
+and what it reads through on taking over a long backlog (looking for sites behind the one that has filled its share
+of the read-ahead) is in the round, as far as it takes longer than the first 24,000 deliveries.""",
+    ),
 }
 
 

@@ -6,8 +6,9 @@ It is no open proxy: what can be asked for is a name as Plausible's scripts have
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, assert_never
@@ -38,16 +39,17 @@ class Result(StrEnum):
 
 @dataclass(eq=False)
 class Scripts:
-    """The endpoint. `upstream` is Plausible's base URL; `results` counts the answers."""
+    """The endpoint. `upstream` is Plausible's base URL; `results` counts the answers; `clock` as in `Copies`."""
 
     upstream: str | None
     results: Counter[str]
+    clock: Callable[[], float] = time.monotonic
     _copies: Copies | None = field(default=None, init=False)
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Open what it fetches with, and close it; for aiohttp's `cleanup_ctx`. It connects when it is first asked."""
         async with open_session() as session:
-            self._copies = Copies(lambda name: fetch(session, f"{self.upstream}/js/{name}"))
+            self._copies = Copies(lambda name: fetch(session, f"{self.upstream}/js/{name}"), self.clock)
             yield
             await self._copies.end()
 

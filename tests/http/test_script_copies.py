@@ -3,13 +3,18 @@
 The server is a real one; only the clock is the test's own.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp.plugin import AiohttpClient
 
 from relay.http.script_copies import ABSENT_S, BURST, COPIES, RETRY_S, Copies, Copy
 from relay.http.script_fetch import Absent, Failed, Script, fetch, open_session
+from relay.http.scripts import Result, Scripts
 from tests.http.door import until
 from tests.http.upstream import SCRIPT, Upstream, serving
 
@@ -148,6 +153,25 @@ async def test_made_up_names_do_not_become_a_flood(kept: Kept) -> None:
     kept.now_s += 1
     assert await kept.content("pa-last.js") is None
     assert len(kept.upstream.asked) == BURST + 1
+
+
+async def test_browsers_are_told_the_time_that_is_left(kept: Kept, aiohttp_client: AiohttpClient) -> None:
+    """A page has the new script when the door has, not a day later; an old copy is to be asked for each time."""
+    results = Counter[str]()
+    scripts = Scripts(kept.upstream.url, results, lambda: kept.now_s)
+    app = web.Application()
+    app.router.add_get("/js/{name}", scripts.get)
+    app.cleanup_ctx.append(scripts.run)
+    client: TestClient[web.Request, web.Application] = await aiohttp_client(app)
+    told = []
+    for later_s in (0, 3_600, DAY_S):
+        kept.now_s += later_s
+        async with client.get("/js/script.js") as answer:
+            assert answer.status == 200
+            told.append(answer.headers["Cache-Control"])
+        kept.upstream.status = 500
+    assert told == [f"public, max-age={left_s}" for left_s in (86_400, 82_800, 0)]
+    assert results == {Result.SERVED: 2, Result.STALE: 1}
 
 
 async def test_the_same_script_has_the_same_etag() -> None:

@@ -36,9 +36,10 @@ async def test_the_key_opens_them(opened: Callable[..., Awaitable[Sender]]) -> N
 
 
 async def test_plausibles_endpoints_need_none(opened: Callable[..., Awaitable[Sender]]) -> None:
-    """Events come from anywhere, as at Plausible."""
+    """Events come from anywhere, as at Plausible, and the script goes anywhere."""
     sender = await opened(key=KEY)
     status, _, _ = await sender.post(X_Forwarded_For="192.0.2.7")
     assert status == 202
-    async with sender.session.get(f"{sender.url}/api/health", headers=FROM_ELSEWHERE) as answer:
-        assert answer.status == 200
+    for path in ("/api/health", "/js/script.js"):
+        async with sender.session.get(f"{sender.url}{path}", headers=FROM_ELSEWHERE) as answer:
+            assert answer.status == 200
