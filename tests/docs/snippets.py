@@ -63,7 +63,9 @@ def interpreter(language: str) -> list[str]:
     """What runs a language here; empty if nothing does."""
     if language == "python":
         return [sys.executable, "-W", "error"]
-    command = {"bash": ["bash", "-euo", "pipefail"], "js": ["node"], "java": ["java"]}[language]
+    command = {"bash": ["bash", "-euo", "pipefail"], "js": ["node"], "java": ["java", "-XX:TieredStopAtLevel=1"]}[
+        language
+    ]
     found = shutil.which(command[0])
     if found is None or (language == "java" and _major(found) < 17):  # text blocks, `java Sender.java`
         return []
