@@ -3,7 +3,7 @@
 app          the application put together, and the process that serves it
 connections  a sender's connection: what is no HTTP, and heads that never end
 intake       what both endpoints for events do with what is posted
-events       POST /api/event: parse, admit, keep, answer
+events       POST /api/event: parse, admit, keep, answer; accepted  the usual answer, in one piece
 batch        POST /api/events: the same for many, step by step
 inflating    compressed bodies; judging  each item; keeping  one write for all; verdicts  what is told of each
 senders      who posts: an open relay, or one of its sources; refusal_log  who was refused, in bounded lines

@@ -11,6 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
+from relay.http.accepted import accepted, plain
 from relay.http.cors import REPLAYED, WARNING
 from relay.http.intake import Intake, Posted, Sender, body_of, stored
 from relay.queue.committing import UnavailableError
@@ -22,7 +23,6 @@ from relay.rules.source import Denied, no_visitor
 from relay.rules.warnings import in_header, of_visitor
 
 BODY_LIMIT_BYTES: Final = 1_000_000  # Plausible's own (contract section 1)
-TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Events:
 
     intake: Intake
 
-    async def post(self, request: web.Request) -> web.Response:
+    async def post(self, request: web.Request) -> web.StreamResponse:
         """Accept one event: 202, 400 with every wrong field, 401, 403, 408, 409, 413, 429, 503 with Retry-After."""
         now_ms = time.time_ns() // 1_000_000
         sender = await self.intake.sender_of(request)
@@ -48,7 +48,7 @@ class Events:
         except (TimeoutError, ConnectionError, web.RequestPayloadError):
             return self.intake.incomplete()
         posted = self._read(body, sender, key_of(request.raw_headers))
-        return posted if isinstance(posted, web.Response) else await self._keep(posted, now_ms)
+        return posted if isinstance(posted, web.Response) else await self._keep(request, posted, now_ms)
 
     def _read(self, body: bytes, sender: Sender, key: str | Fault | None) -> Posted | web.Response:
         """What of the body may be kept."""
@@ -66,7 +66,7 @@ class Events:
             case source, admitted:
                 return Posted(event, admitted, sender._replace(source=source), key)
 
-    async def _keep(self, posted: Posted, now_ms: int) -> web.Response:
+    async def _keep(self, request: web.Request, posted: Posted, now_ms: int) -> web.StreamResponse:
         admitted, receipt = posted.admitted, Receipt.ACCEPTED
         if (full := await self.intake.full()) is not None:
             return full
@@ -81,10 +81,13 @@ class Events:
                 return self.intake.unavailable("not known to be kept", str(error))
         if receipt is Receipt.CONFLICT:
             return self.intake.refuse(replace(_told(CONFLICT), status=409))
-        answer = web.Response(status=202, body=b"ok", headers=TEXT)
+        warnings = (*posted.event.warnings, *of_visitor(posted.sender.visitor))
+        if not (warnings or admitted.unknown or receipt is Receipt.DUPLICATE):
+            return accepted(request, draining=self.intake.watch.draining)
+        answer = plain()
         if receipt is Receipt.DUPLICATE:
             answer.headers[REPLAYED] = "true"
-        for warning in (*posted.event.warnings, *of_visitor(posted.sender.visitor)):
+        for warning in warnings:
             answer.headers.add(WARNING, in_header(warning))
         if admitted.unknown:  # in `plausible` validation: as Plausible says it, and counted like a refusal
             self.intake.watch.refused["unknown_site"] += len(admitted.unknown)
