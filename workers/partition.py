@@ -43,6 +43,7 @@ READ_AHEAD_BYTES = 8_000_000  # the same for events of unusual size
 SHARE = 8  # a site may have this part of both: so many dead ones fill the memory of a partition
 PARKED_BLOCK_MS = 20  # with sites parked, so soon is looked again whether they have room
 PASSING_S = 0.01  # rest after a read of nothing but parked sites' events: a million of them must not keep all busy
+PASSING_REST = 4  # times what the read took, at least: on a busy worker that is long, and what it has goes first
 ASIDE_MOST = 10_000  # set aside in all; beyond that they hold their visitors, and drops are final
 ASIDE_AT_ONCE = 32  # events set aside that are tried side by side, so that many poison ones crowd out nobody
 PAUSE_S = 0.2
@@ -120,6 +121,7 @@ class Partition:
                 for site in list(self._parked):
                     await self._come_back_for(site)
                 block_ms = PARKED_BLOCK_MS if self._parked else BLOCK_MS
+                began_s = time.monotonic()
                 entries = await self._next(block_ms)
             except (*AWAY, RedisError) as error:
                 self._tell(error)
@@ -129,7 +131,8 @@ class Partition:
             if entries:
                 self._read_to = entries[-1][0]
                 if not self._take_in(entries):
-                    await asyncio.sleep(PASSING_S)
+                    took_s = time.monotonic() - began_s if self._many_wait else 0.0  # else it waited for events to come
+                    await asyncio.sleep(max(PASSING_S, PASSING_REST * took_s))
 
     def _tell(self, error: Exception) -> None:
         """Log why nothing can be read: once, if the server answers; that it is away is said by others."""
