@@ -150,6 +150,8 @@ class Client:
         now_s = asyncio.get_running_loop().time()
         self._look_s, self._timer = math.inf, None
         for connection in [connection for connection in self._open if connection.due_s <= now_s]:
+            if connection not in self._open or connection.due_s > now_s:
+                continue  # what one that was given up gave way to has taken this one meanwhile, or seen it end
             if connection.busy:
                 connection.give_up(f"no answer in {self.answer_timeout_s:g} s")
             else:

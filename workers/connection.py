@@ -17,6 +17,7 @@ from relay.rules.judge import NoAnswer, Reply, Trouble
 
 IDLE_S: Final = 4.0  # shorter than the 5 s after which Node's servers, the shortest known, close a kept connection
 HEAD_LIMIT: Final = 65_536  # of an answer, with its interim ones; servers and proxies send some hundred bytes
+COMMON_TEXT: Final = 16  # `ok` and the like
 TEXT_LIMIT: Final = 4_096  # more of an answer's body than this is nobody's interest
 
 OnAnswer = Callable[[Reply | NoAnswer | None], None]
@@ -153,7 +154,8 @@ class Connection(asyncio.Protocol):
             self._answer = self._reply()
 
     def _reply(self) -> Reply:
-        return _reply_of(self._parser.get_status_code(), self._dropped, self._retry_after, self._text)
+        make = _reply_of if len(self._text) <= COMMON_TEXT else _reply_of.__wrapped__  # long ones may tell of a visitor
+        return make(self._parser.get_status_code(), self._dropped, self._retry_after, self._text)
 
     def _end(self, answer: Reply | NoAnswer) -> None:
         on_answer, self._on_answer = self._on_answer, None

@@ -104,9 +104,6 @@ async def _put(intake: Intake, items: Sequence[Kept], now_ms: int) -> list[Recei
     """One write; a receipt for each."""
     if not items:
         return []
-    if all(item.posted.key is None for item in items):
-        await intake.committer.put([event for item in items for event in stored(item.posted, now_ms)])
-        return [Receipt.ACCEPTED] * len(items)
     return await intake.committer.put_items([Item(stored(item.posted, now_ms), _once(item)) for item in items])
 
 

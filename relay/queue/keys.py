@@ -93,29 +93,29 @@ return redis.call('XLEN', KEYS[1])
 
 # KEYS events, retry, ledger, dead, prefix of tallies. ARGV: '1' if this call may be a repeat of one whose answer was
 # lost, then groups of like outcomes: verb, note, hour, site, how many ids, ids. Verb and note are delivered|- ,
-# dropped|cause, dead|JSON with a "reason", again|JSON; the last two alone. Facts need no lease: whoever knows one may
-# say it, and only the first counts. → how many found their entry gone (another worker had sent it, too).
+# dropped|cause, dead|JSON with a "reason", again|JSON; the last two alone. Facts need no lease: only the first that is
+# said counts. A damaged key fails before an event is deleted. → how many found their entry gone (sent by another, too).
 SETTLE: Final = (
     "#!lua flags=allow-oom"
     + TALLY
     + """
 local again, repeats, i = ARGV[1] == '1', 0, 2
+for k = 2, 3 do redis.call('HLEN', KEYS[k]) end
 while ARGV[i] do
   local verb, note, n, id = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 4]), ARGV[i + 5]
   if verb == 'again' then
     if #redis.call('XRANGE', KEYS[1], id, id) > 0 then redis.call('HSET', KEYS[2], id, note) end
   else
     local letter = verb == 'dead' and redis.call('XRANGE', KEYS[1], id, id)[1]
+    local reason = letter and cjson.decode(note)['reason']
+    if letter then redis.call('XADD', KEYS[4], '*', 'e', letter[2][2], 'n', note) end
     local gone = redis.call('XDEL', KEYS[1], unpack(ARGV, i + 5, i + 4 + n))
     if gone > 0 then
       redis.call('HDEL', KEYS[2], unpack(ARGV, i + 5, i + 4 + n))
       redis.call('HINCRBY', KEYS[3], verb, gone)
       tally(KEYS[5], ARGV[i + 2], verb, ARGV[i + 3], gone)
       if verb == 'dropped' then redis.call('HINCRBY', KEYS[3], 'dropped:' .. note, gone) end
-      if letter then
-        redis.call('HINCRBY', KEYS[3], 'dead:' .. cjson.decode(note)['reason'], 1)
-        redis.call('XADD', KEYS[4], '*', 'e', letter[2][2], 'n', note)
-      end
+      if reason then redis.call('HINCRBY', KEYS[3], 'dead:' .. reason, 1) end
     end
     if not again then repeats = repeats + n - gone end
     if not again and gone < n and verb == 'delivered' then redis.call('HINCRBY', KEYS[3], 'repeated', n - gone) end

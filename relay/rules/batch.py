@@ -3,12 +3,15 @@
 An array, or one JSON document a line (NDJSON). What an item says is for `item`; here nothing looks into one.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import msgspec
+
+from relay.rules.outermost import elements
 
 MAX_ITEMS = 1_000
 MAX_BATCH_BYTES = 5_000_000  # inflated
@@ -60,8 +63,22 @@ def _elements(body: bytes) -> list[bytes] | Unreadable:
     except RecursionError:
         return Unreadable(400, f"the array is nested too deep: {_WANTED}")
     except msgspec.DecodeError as error:
-        return Unreadable(400, f"the array is no JSON, {_reason(error)}; nothing of it was kept")
+        return _leniently(body) or Unreadable(400, f"the array is no JSON, {_reason(error)}; nothing of it was kept")
     return [bytes(raw) for raw in msgspec.structs.astuple(array) if raw is not None]
+
+
+def _leniently(body: bytes) -> list[bytes] | Unreadable | None:
+    """The items of an array that is JSON to others: many writers cut a text amid an emoji and send its half.
+
+    Each item is judged by itself, so that the one with the half is refused and the others are not. None if it is none.
+    """
+    try:
+        if not isinstance(json.loads(body), list):
+            return None
+    except (ValueError, RecursionError):  # ValueError: no JSON, no UTF-8, or an integer of thousands of digits
+        return None
+    found = list(islice(elements(body), MAX_ITEMS + 1))
+    return found if len(found) <= MAX_ITEMS else Unreadable(413, _TOO_MANY)
 
 
 def _reason(error: msgspec.DecodeError) -> str:

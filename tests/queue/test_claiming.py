@@ -1,11 +1,12 @@
 """Reading in order and settling: each outcome counts once, however often and by whomever it is said."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import orjson
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from relay.queue import keys
 from relay.queue.claiming import START, Note, Outcome, read_after, read_notes, read_one, settle
@@ -52,6 +53,25 @@ async def test_reading_waits_for_an_event(redis: Redis) -> None:
     await asyncio.sleep(0)
     await put(redis, P, event_of())
     assert len(await waiting) == 1
+
+
+@pytest.mark.parametrize("name", [keys.dead, keys.ledger, keys.retry], ids=["letters", "ledger", "schedule"])
+async def test_damage_loses_no_event(redis: Redis, name: Callable[[int], str]) -> None:
+    """Where a letter, a count or a note can't be written its event stays, and has its outcome when it is mended."""
+    [(entry_id, _)] = await claimed(redis, 1)
+    sound = await redis.dump(name(0))
+    await redis.set(name(0), "damaged")
+    lines = [Outcome("dead", entry_id, dead_note("exhausted", "status 500", 7, 1_000))]
+    for again in (False, True):
+        with pytest.raises(ResponseError, match="WRONGTYPE"):
+            await told(redis, lines, again=again)
+    assert await redis.xlen(keys.events(0)) == 1
+    await redis.delete(name(0))
+    if sound is not None:
+        await redis.restore(name(0), 0, sound)
+    assert await told(redis, lines, again=True) == 0
+    assert (await counters(redis))["dead"] == 1
+    assert len([letter async for letter in find(redis, P, Which())]) == 1
 
 
 async def test_each_outcome_is_counted_once(redis: Redis) -> None:

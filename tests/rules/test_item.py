@@ -78,6 +78,18 @@ def test_numbers_stay_as_they_are(number: bytes) -> None:
     assert item.event.body == b'{"name":"a","url":"/","domain":"a.example","props":{"n":%b}}' % number
 
 
+def test_half_an_emoji_is_its_own_item_s_fault() -> None:
+    """Many writers cut a text amid one: the array is read nevertheless, and what is none is refused as before."""
+    assert items_in(b'[{"a":"x\\ud83d"}, {"a":[1,"],"]} ,3 ]') == [b'{"a":"x\\ud83d"}', b'{"a":[1,"],"]}', b"3"]
+    for broken in (b'[{"a":"\\ud83d"}, {"a":}]', b'[{"a":"\\ud83d"}', b'["\\ud83d"', b'["\\ud83d",]'):
+        found = items_in(broken)
+        assert isinstance(found, Unreadable)
+        assert found.status == 400
+    many = items_in(b'["\\ud83d"' + b",1" * MAX_ITEMS + b"]")
+    assert isinstance(many, Unreadable)
+    assert many.status == 413
+
+
 def test_lines_and_elements() -> None:
     """Blank lines, a mark of the byte order and space around are no items; null is an element."""
     assert items_in(b"\xef\xbb\xbf \n[ 1 ,null, {} ]\r\n") == [b"1", b"null", b"{}"]

@@ -11,7 +11,7 @@ import pytest
 
 from relay.rules.judge import NoAnswer, Trouble
 from tests.queue.samples import until
-from tests.workers.wire import DELIVERED, EVENT, OK, Peer, answering, client_to, post, serving
+from tests.workers.wire import DELIVERED, EVENT, OK, Answer, Peer, answering, client_to, post, serving
 from workers import connection as connection_module
 from workers.client import Client
 
@@ -66,6 +66,28 @@ async def test_idle_connections_are_retired_first(monkeypatch: pytest.MonkeyPatc
         await until("the connection is retired", lambda: wire.open == 0)
         assert await post(client, EVENT) == DELIVERED
         assert wire.connections == 2
+
+
+async def test_what_takes_the_place_of_a_request_that_is_given_up_has_its_own_time() -> None:
+    """After a stall all connections are due at once; the next event goes out on one of them, and is waited for."""
+
+    async def script(peer: Peer) -> None:
+        while await peer.request():
+            if b"unanswered" not in peer.wire.requests[-1]:
+                await peer.say(OK)
+
+    async with client_to(script) as (client, _):
+        assert await asyncio.gather(*(post(client, EVENT) for _ in range(8))) == [DELIVERED] * 8
+        given_up = asyncio.create_task(post(client, EVENT._replace(body=b"unanswered")))
+        await until("it is under way", lambda: len(client._idle) == 7)  # noqa: SLF001 - shows nowhere else
+        next_one: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        for connection in client._open:  # noqa: SLF001 - as if the process had been stopped meanwhile
+            if connection.busy:
+                connection._on_answer = lambda _: client.send(EVENT, next_one.set_result)  # noqa: SLF001
+            connection.due_s = 0.0
+        client._look()  # noqa: SLF001 - the timer's own call
+        assert await next_one == DELIVERED
+        given_up.cancel()
 
 
 @pytest.mark.parametrize(
