@@ -1,6 +1,6 @@
 """How fast `relay replay` reads: lines a second on one core, beside PyPI's `apachelogs`, and how much memory it takes.
 
-    python -m load.replay [--megabytes 1000] [--rounds 3]
+    .venv/bin/python -m load.replay [--megabytes 1000] [--rounds 3]
 
 Makes a combined log in a temporary folder, which is removed afterwards. In each round both go through the same file,
 first one, then the other. `apachelogs` only parses; the relay parses, filters, and makes and checks the events

@@ -1,6 +1,6 @@
 """Whether each line of a log arrives once, when the process that replays it is killed again and again.
 
-    python -m load.replay_kills [--lines 1000000] [--kills 20] [--seed 1]
+    .venv/bin/python -m load.replay_kills [--lines 1000000] [--kills 20] [--seed 1]
 
 Everything is real: `relay up` with its queue and worker, a server in Plausible's place that notes every event, and
 `relay replay`, which gets SIGKILL at random moments and is started again. The log, made in a temporary folder that is

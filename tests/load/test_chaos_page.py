@@ -1,0 +1,37 @@
+"""The page that a chaos run writes: it says what was asked for and did not happen."""
+
+from typing import Final
+
+from load.chaos.account import Facts, Findings
+from load.chaos.campaign import Plan, Result
+from load.chaos.report import page
+from load.chaos.senders import Senders
+
+LEDGER: Final = {"accepted": 90, "delivered": 90, "dropped": 0, "dead": 0, "pending": 0}
+
+
+def written(kills: int, acknowledged: int) -> str:
+    """The page of a run that was to have 20 kills and 1,000 events."""
+    return page(
+        Result(
+            plan=Plan(seconds=60, kills=20, events=1_000, visitors=10, rate=50, seed=1),
+            took_s=61.0,
+            findings=Findings(acknowledged=acknowledged),
+            facts=Facts({}, set(), [], {}, [], LEDGER),
+            senders=Senders([], 10, 50),
+            kills=kills,
+            status={"ledger": LEDGER, "repeated": 0},
+        )
+    )
+
+
+def test_a_run_that_its_time_limit_ended_says_so() -> None:
+    """With what came of the kills and events that were asked for; whatever was reached is not named."""
+    ended = "**The run ended by its time limit**, after 7 of 20 kills"
+    assert f"{ended} and 90 of 1,000 events with a 202." in written(7, 90)
+    assert f"{ended}. One" in written(7, 1_000)
+
+
+def test_a_run_that_reached_its_plan_says_nothing_of_limits() -> None:
+    """Neither does one that did more."""
+    assert "time limit" not in written(20, 1_001)
