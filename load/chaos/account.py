@@ -14,6 +14,7 @@ from itertools import pairwise
 from load.chaos.sink import Arrival
 
 JUST_BEFORE_S = 5.0  # an event that a killed worker had under way arrived at most so long before the kill
+SWAPPED_WITHIN_S = 10.0  # an event that was passed by, arrived so soon after the trouble's end
 JUST_AFTER_S = 1.0  # or so long after it: what is in the kernel's buffers outlives who wrote it
 HEAL_WITHIN_S = 10.0  # promised after the queue's return, and asked of every other trouble, too
 
@@ -22,14 +23,17 @@ HEAL_WITHIN_S = 10.0  # promised after the queue's return, and asked of every ot
 class Blow:
     """A trouble that was done: its name, and when it began and ended (monotonic seconds).
 
-    `may_repeat` says that what a worker had under way then may be sent again. `healed_s` is how long after its end
-    every door acknowledged again and an event of every visitor, posted since, had arrived; None if nobody waited.
+    `may_repeat` says that what a worker had under way then may be sent again; `may_swap` that an event may pass the one
+    before it: Plausible's 500 for all could be the fault of one (docs/promises.md, on the order). `healed_s` is how
+    long after its end every door acknowledged again and an event of every visitor, posted since, had arrived; None if
+    nobody waited.
     """
 
     name: str
     began_s: float
     ended_s: float
     may_repeat: bool
+    may_swap: bool = False
     healed_s: float | None = None
 
 
@@ -60,6 +64,8 @@ class Findings:
     repeated_open: int = 0
     """Repeated because Plausible's place took them and did not answer."""
     repeated_unexplained: list[str] = field(default_factory=list)
+    swapped: list[str] = field(default_factory=list)
+    """Out of order for a reason that is told."""
     out_of_order: list[str] = field(default_factory=list)
     unacknowledged: int = 0
     """Arrived although no 202 came: the answer was lost, or a 503 was wrong to fear the worst."""
@@ -111,9 +117,18 @@ def _compare(found: Findings, facts: Facts, order: Mapping[int, Sequence[int]]) 
         found.unknown += sorted(others - unsure)
         place = {number: at for at, number in enumerate(promised)}
         kept = [number for number in came if number in place]
-        found.out_of_order += [
-            f"{visitor}:{later}" for earlier, later in pairwise(kept) if place[later] < place[earlier]
-        ]
+        for earlier, later in pairwise(kept):
+            if place[later] < place[earlier]:
+                _explain_swap(found, facts, f"{visitor}:{later}")
+
+
+def _explain_swap(found: Findings, facts: Facts, name: str) -> None:
+    at_s = next(arrival.at_s for arrival in facts.arrivals if arrival.name == name)
+    near = [blow for blow in facts.blows if blow.began_s <= at_s <= blow.ended_s + SWAPPED_WITHIN_S]
+    if any(blow.may_swap for blow in near):
+        found.swapped.append(name)
+    else:
+        found.out_of_order.append(f"{name} (near: {', '.join(blow.name for blow in near)})")
 
 
 def _judge_events(found: Findings, facts: Facts, most_in_flight: int) -> None:

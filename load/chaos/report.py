@@ -25,6 +25,7 @@ def summary(result: Result) -> dict[str, Any]:
         "acknowledged": found.acknowledged,
         "lost": len(found.lost),
         "out_of_order": len(found.out_of_order),
+        "swapped": len(found.swapped),
         "repeated_after_kills": sum(found.repeated_by_kill.values()),
         "most_repeated_by_one_kill": max(found.repeated_by_kill.values(), default=0),
         "repeated_after_withheld_answers": found.repeated_open,
@@ -97,6 +98,8 @@ def _account(told: dict[str, Any]) -> str:
 | events acknowledged with 202 | {told["acknowledged"]:,} |
 | **acknowledged and lost** | **{told["lost"]}** |
 | **a visitor's events out of order** (repeats aside) | **{told["out_of_order"]}** |
+| passed by the visitor's next one while Plausible answered 500, as \
+[said](promises.md#a-visitors-events-arrive-in-their-order) | {told["swapped"]} |
 | **repeated without a reason** | **{told["repeated_unexplained"]}** |
 | repeated after a kill or a pause of a worker, in all | {told["repeated_after_kills"]} |
 | the most by a single one; allowed are the {CONCURRENCY} that a worker may have under way \

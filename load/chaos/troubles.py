@@ -35,12 +35,14 @@ class Trouble:
     kills: bool = False
     may_repeat: bool = False
     """Whether what a worker had under way may be sent again."""
+    may_swap: bool = False
+    """Whether an event may be tried, and pass, before the one that it waits for."""
 
     async def strike(self, fleet: Fleet, sink: Sink) -> Blow | None:
         """Do it. None if there was nothing to do it to."""
         began_s = time.monotonic()
         done = await self.do(fleet, sink)
-        return Blow(self.name, began_s, time.monotonic(), self.may_repeat) if done else None
+        return Blow(self.name, began_s, time.monotonic(), self.may_repeat, self.may_swap) if done else None
 
 
 def ended(role: Role, number: signal.Signals) -> Do:
@@ -170,5 +172,9 @@ TROUBLES: Final = (
     Trouble("queue too slow", slow_queue(1.5), may_repeat=True),
     Trouble("queue stalled", stalled_queue, may_repeat=True),
     Trouble("connections to the queue cut", cut_queue),
-    *(Trouble(f"Plausible: {mood}", moody(mood)) for mood in Mood if mood is not Mood.FINE),
+    *(
+        Trouble(f"Plausible: {mood}", moody(mood), may_swap=mood is Mood.CRASHING)
+        for mood in Mood
+        if mood is not Mood.FINE
+    ),
 )

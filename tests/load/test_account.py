@@ -60,7 +60,11 @@ def test_a_visitor_of_whom_nothing_arrived_is_found() -> None:
 def test_an_order_break_is_found_and_a_repeat_is_none() -> None:
     """The first arrivals of a visitor's events must be in order; a later repetition of one swaps nothing."""
     swapped = replace(FINE, arrivals=arrivals("1:2", "1:1", "1:3", "2:1"))
-    assert faults(swapped) == ["1 events arrived out of order: ['1:1']"]
+    assert faults(swapped) == ["1 events arrived out of order: ['1:1 (near: )']"]
+    crashing = Blow("Plausible: 500", 9.0, 9.5, may_repeat=False, may_swap=True)
+    assert find(replace(swapped, blows=[crashing]), IN_FLIGHT).swapped == ["1:1"]
+    for other in (replace(crashing, may_swap=False), replace(crashing, began_s=-9.0, ended_s=-5.0)):
+        assert "out of order" in faults(replace(swapped, blows=[other]))[0]
     again = arrivals("1:1", "2:1", "1:2", "1:3") + arrivals("1:2", at_s=10.5)
     assert faults(replace(FINE, arrivals=again, blows=[KILL])) == []
 
