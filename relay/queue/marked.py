@@ -33,8 +33,10 @@ _MARK: Final = """
 local mark = redis.call('HGET', KEYS[4], ARGV[1]) or '0'
 if mark == ARGV[3] then return {redis.call('XLEN', KEYS[1]), 0} end
 if mark ~= ARGV[2] then return {-1, 0} end
-redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
 """
+
+# Both write the events first, then the mark, then the counters, as what a script did before it failed is not undone:
+# where the stream is damaged the slice is not marked, and can be put again; a damaged counter doubles nothing.
 
 # KEYS events, ledger, prefix of tallies, marks. ARGV id of the log, its mark as the caller knows it, its mark
 # afterwards, then as PUT. → length of the stream, also if the mark is there already (the answer to the same call was
@@ -46,6 +48,7 @@ PUT_MARKED: Final = (
     + """
 local first = 5 + 3 * ARGV[4]
 for i = first, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
+redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
 if #ARGV >= first then redis.call('HINCRBY', KEYS[2], 'accepted', #ARGV - first + 1) end
 for i = 5, first - 1, 3 do tally(KEYS[3], ARGV[i], 'accepted', ARGV[i + 1], tonumber(ARGV[i + 2])) end
 return {redis.call('XLEN', KEYS[1]), 0}
@@ -60,18 +63,21 @@ PUT_MARKED_ONCE: Final = (
     + keys.TALLY
     + _MARK
     + """
-local duplicates = 0
+local fresh, duplicates = {}, 0
 for i = 5, #ARGV, 5 do
   local record = KEYS[tonumber(ARGV[i])]
-  if record and not redis.call('SET', record, ARGV[i + 1], 'NX', 'PX', ARGV[4]) then
-    redis.call('HINCRBY', KEYS[2], 'duplicates', 1)
+  if record and redis.call('EXISTS', record) == 1 then
     duplicates = duplicates + 1
   else
     redis.call('XADD', KEYS[1], '*', 'e', ARGV[i + 4])
-    redis.call('HINCRBY', KEYS[2], 'accepted', 1)
-    tally(KEYS[3], ARGV[i + 2], 'accepted', ARGV[i + 3], 1)
+    if record then redis.call('SET', record, ARGV[i + 1], 'PX', ARGV[4]) end
+    fresh[#fresh + 1] = i
   end
 end
+redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
+if duplicates > 0 then redis.call('HINCRBY', KEYS[2], 'duplicates', duplicates) end
+if #fresh > 0 then redis.call('HINCRBY', KEYS[2], 'accepted', #fresh) end
+for _, i in ipairs(fresh) do tally(KEYS[3], ARGV[i + 2], 'accepted', ARGV[i + 3], 1) end
 return {redis.call('XLEN', KEYS[1]), duplicates}
 """
 )

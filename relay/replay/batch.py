@@ -15,7 +15,7 @@ from relay.replay.outcomes import LeftOut, Reason, Refusal
 from relay.replay.page import Kept
 
 MAX_LINE_BYTES: Final = 1_048_576  # a body may have a million bytes
-SCOPE: Final = "replay"  # tells ids in logs from the keys of senders
+SCOPE: Final = "\nreplay"  # tells ids in logs from the keys of senders: no source can have such a name
 BOM: Final = b"\xef\xbb\xbf"
 
 

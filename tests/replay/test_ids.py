@@ -1,12 +1,15 @@
 """An event of a log that has an id is queued once, whatever log it stands in; the marks know each line besides."""
 
+import click
 import pytest
 from redis.asyncio import Redis
 
+from relay.cli.source import Name
 from relay.queue.ledger import look
 from relay.queue.marked import Marks, OtherReplayError, Placed
-from relay.queue.once import Once
-from tests.queue.samples import event_of
+from relay.queue.once import Item, Once, Receipt
+from relay.replay.batch import SCOPE
+from tests.queue.samples import committing, event_of
 
 P = 4
 KEEP_MS = 60_000
@@ -14,7 +17,7 @@ KEEP_MS = 60_000
 
 def placed(*numbers: int, once: str = "") -> list[Placed]:
     """An event of a visitor each, as if its line began at ten times its number."""
-    return [Placed(10 * n, event_of(f"/{n}", n), Once("replay", f"{once}{n}", b"") if once else None) for n in numbers]
+    return [Placed(10 * n, event_of(f"/{n}", n), Once(SCOPE, f"{once}{n}", b"") if once else None) for n in numbers]
 
 
 async def test_a_lost_answer_doubles_nothing(redis: Redis) -> None:
@@ -55,3 +58,13 @@ async def test_an_id_is_known_in_another_log(redis: Redis) -> None:
     assert await other.put(placed(12) + placed(13, once="b"), 140) == (14, 0)
     assert other.at == [140] * P
     assert (await look(redis, P)).ledger["accepted"] == 14
+
+
+async def test_a_source_s_key_is_no_id_of_a_log(redis: Redis) -> None:
+    """They may be alike, whatever the source is called: no source can have the name by which logs are told."""
+    await Marks(redis, "log", [0] * P, KEEP_MS).put(placed(1, once="a"), 20)
+    async with committing(redis, P) as committer:
+        told = [Item([event_of("/1", 1)], Once(name, "a1", b"{}")) for name in ("replay", "")]
+        assert await committer.put_items(told) == [Receipt.ACCEPTED] * 2
+    with pytest.raises(click.BadParameter, match="is no name"):
+        Name().convert(SCOPE, None, None)
