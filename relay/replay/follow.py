@@ -36,8 +36,7 @@ class Follower:
 
     async def run(self) -> None:
         """Replay what there is and what comes, until `stop` is set. Raises as a replay does."""
-        for rotated in self._rotated():
-            await self._finish(rotated)
+        await self._finish_rotated()
         while not self.replay.stop.is_set():
             if not self._has_a_line():
                 await self._pause()
@@ -47,6 +46,7 @@ class Follower:
                 await self._read(opened, await self.replay.marks_of(opened))
             finally:
                 opened.log.close()
+            await self._finish_rotated()  # what was not read yet is there now
 
     def _has_a_line(self) -> bool:
         """Whether the log is there, and so much of it that its format can be seen."""
@@ -62,8 +62,17 @@ class Follower:
         """Files beside the log that may have been it, the oldest first."""
         path = Path(self.name)
         beside = [one for one in path.parent.iterdir() if one.name.startswith((f"{path.name}.", f"{path.name}-"))]
-        ages = [(one.stat().st_mtime, str(one)) for one in beside if one.is_file()]
-        return [one for at, one in sorted(ages) if at > time.time() - ROTATED_S]
+        ages = []
+        for one in beside:
+            with contextlib.suppress(FileNotFoundError):  # whoever rotates renames and removes at this moment
+                ages.append((one.stat().st_mtime, str(one)))
+        return [one for at, one in sorted(ages) if at > time.time() - ROTATED_S and Path(one).is_file()]
+
+    async def _finish_rotated(self) -> None:
+        """Replay the rest of what was rotated before it was read to its end."""
+        for rotated in self._rotated():
+            if not self.replay.stop.is_set():
+                await self._finish(rotated)
 
     async def _finish(self, name: str) -> None:
         """Replay the rest of a rotated log, if its replay had begun."""
@@ -82,13 +91,13 @@ class Follower:
         log, quiet_s = opened.log, time.monotonic()
         while not self.replay.stop.is_set():
             lines = log.take()
+            if _is_another(log):
+                return  # its text began anew, so the lines may be of the new one; those of the old are in its copy
             if lines is not None and not lines.open_end:
+                await self._know_better(marks, log)
                 await self.replay.take(opened, marks, lines)
-                await _know_better(marks, log)
                 quiet_s = time.monotonic()
                 continue
-            if _is_another(log):
-                return  # its text began anew
             if time.monotonic() - quiet_s > QUIET_S and _has_moved(log, self.name):
                 if lines is not None:
                     await self.replay.take(opened, marks, lines)
@@ -96,6 +105,18 @@ class Follower:
             if lines is not None:
                 _put_back(log, lines)
             await self._pause()
+
+    async def _know_better(self, marks: Marks, log: Log) -> None:
+        """A log that was begun when it was short is known by more of its text, once it has more.
+
+        Before its lines are put, which may take long: a copy made meanwhile has to be known by it.
+        """
+        if len(log.head) < HEAD_BYTES <= log.offset:
+            head = os.pread(log.file.fileno(), HEAD_BYTES, 0)
+            if len(head) == HEAD_BYTES and head.startswith(log.head):  # else it was truncated just now
+                log.head = head
+                if marks.lowest:
+                    await self.replay.patiently(lambda: known.keep(marks, log))
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -120,11 +141,3 @@ def _has_moved(log: Log, name: str) -> bool:
     except FileNotFoundError:
         return False  # it is about to be made
     return (status.st_dev, status.st_ino) != (log.device, log.inode)
-
-
-async def _know_better(marks: Marks, log: Log) -> None:
-    """A log that was begun when it was short is known by more of its text, once it has more."""
-    if len(log.head) < HEAD_BYTES <= log.offset:
-        log.head = os.pread(log.file.fileno(), HEAD_BYTES, 0)
-        if marks.lowest:
-            await known.keep(marks, log)

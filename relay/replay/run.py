@@ -82,7 +82,7 @@ class Replay:
         self.summary.duplicates += len(batch.events) - len(fresh)
         begin = 0
         while begin < len(fresh):
-            room = await self._patiently(lambda: self.pacer.room(self.stop))
+            room = await self.patiently(lambda: self.pacer.room(self.stop))
             if self.stop.is_set():
                 return
             stop = _line_end(fresh, begin + min(room, EVENTS_A_WRITE))
@@ -103,12 +103,12 @@ class Replay:
                 await known.keep(marks, log)
             return await marks.put(events, end)
 
-        written = await self._patiently(write)
+        written = await self.patiently(write)
         self.pacer.pending = written.pending
         self.summary.queued += len(events) - written.duplicates
         self.summary.duplicates += written.duplicates
 
-    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until the server answers; while it is away or full, for so long. Raises what it raised last."""
         deadline_s = time.monotonic() + AWAY_FOR_S
         while True:
