@@ -10,16 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from relay.queue.stored import StoredEvent
 from relay.replay.formats.parsing import NO_TIME
-from relay.replay.outcomes import Reason, Refusal
+from relay.replay.outcomes import Reason, Refusal, invalid
 from relay.replay.page import Kept
 from relay.rules.admission import Sites, admit
 from relay.rules.event import Event, Refused, Validation, parse_event
+from relay.rules.fault import Fault
+from relay.rules.item import body_of, members_of
 from relay.rules.split import bodies_by_site
 from relay.rules.url import MAX_URL_BYTES
 
@@ -67,6 +69,8 @@ class Admission:
                 StoredEvent(kept.site, kept.ip, kept.user_agent, kept.body, now_ms, occurred_ms=occurred_ms)
             ]
         body = kept.body if self.terms.day_prop is None else _with_day(kept, self.terms.day_prop)
+        if isinstance(body, Refusal):
+            return body
         event = self._event(body)
         if isinstance(event, Refusal):
             return event
@@ -116,14 +120,16 @@ def refusal_of(refused: Refused) -> Refusal:
     return Refusal(Reason.INVALID, "; ".join(said))
 
 
-def _with_day(kept: Kept, prop: str) -> bytes:
+def _with_day(kept: Kept, prop: str) -> bytes | Refusal:
     day = {} if kept.at_ms == NO_TIME else {prop: datetime.fromtimestamp(kept.at_ms / 1_000, UTC).date().isoformat()}
     if kept.ready is None:
         return replace(kept, props={**kept.props, **day}).body
-    fields: dict[str, Any] = orjson.loads(kept.ready)
+    members = members_of(kept.ready)
+    if isinstance(members, Fault):
+        return invalid(members)
     for key in ("m", "meta", "p"):
-        fields.pop(key, None)
-    return orjson.dumps(fields | {"props": {**kept.props, **day}})
+        members.pop(key, None)
+    return body_of(members | {"props": orjson.dumps({**kept.props, **day})})
 
 
 _OLD = "Plausible would book it today: let it be so with --as-now, raise --max-age, or import it as CSV"

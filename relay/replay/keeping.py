@@ -42,6 +42,8 @@ class Keeper:
     def keep(self, line: bytes) -> Kept | str | Refusal:
         """The event, the reason why the line is left out (LeftOut or `rule:<name>`), or why it is refused."""
         hit = self.parse(line)
+        if isinstance(hit, Refusal):
+            return hit
         if not isinstance(hit, Hit):
             return LeftOut.NO_REQUEST if hit is Unread.NO_REQUEST else _MALFORMED
         if hit.body is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from relay.rules.fault import Fault
+
 
 class LeftOut(StrEnum):
     """Nothing is wrong with the line; it is none that counts. A rule of the user's own says `rule:<its name>`."""
@@ -38,3 +40,8 @@ class Refusal:
 
     reason: Reason
     detail: str
+
+
+def invalid(fault: Fault) -> Refusal:
+    """What the door would say of it."""
+    return Refusal(Reason.INVALID, f"{fault.field}: {fault.message(strict=True)}")

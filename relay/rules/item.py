@@ -66,14 +66,14 @@ def read_item(
     if not own_keys:
         event = parse_fields(fields, raw, validation)
         return event if isinstance(event, Refused) else Item(event, _NOTHING)
-    members = _members_of(raw)
+    members = members_of(raw)
     if isinstance(members, Fault):
         return refuse((members,), validation)
     told = {key: fields[key] for key in own_keys if fields[key] is not None}  # null says nothing
     own = _read_own(told, members.get("device", b""), now_ms, believed=believed)
     for key in own_keys:
         del members[key]
-    event = parse_fields(fields, _body(members), validation)
+    event = parse_fields(fields, body_of(members), validation)
     if isinstance(own, Refused) or isinstance(event, Refused):
         return Refused(400, _errors(event) | _errors(own))
     if time_prop is None or own.occurred_ms is None:
@@ -87,7 +87,7 @@ def _timed(item: Item, members: Mapping[str, bytes] | None, time_prop: str) -> I
     event, own = item
     if members is None:
         return Item(event, own._replace(warnings=(*own.warnings, f"no room for the prop {shown(time_prop)}")))
-    return Item(replace(event, body=_body(members)), own)
+    return Item(replace(event, body=body_of(members)), own)
 
 
 def _read_own(told: Mapping[str, Any], device: bytes, now_ms: int, *, believed: bool) -> Own | Refused:
@@ -113,16 +113,16 @@ def _errors(read: object) -> dict[str, list[str]]:
     return read.errors if isinstance(read, Refused) else {}
 
 
-def _members_of(raw: bytes) -> dict[str, bytes] | Fault:
-    """Each member as it stands there. That it is an object, with no key twice, is known."""
+def members_of(raw: bytes) -> dict[str, bytes] | Fault:
+    """Each member of an object as it stands there, byte for byte. That it is one, with no key twice, is known."""
     try:
         return {key: bytes(value) for key, value in _members.decode(raw).items()}
     except RecursionError:  # msgspec goes as deep as Python does, orjson a little deeper
         return Fault("request", "Unable to parse request body as json", "it is nested too deep; send flat props")
 
 
-def _body(members: Mapping[str, bytes]) -> bytes:
-    """The members as an object. What stood between them changed: white space, escapes in keys."""
+def body_of(members: Mapping[str, bytes]) -> bytes:
+    """The members, each as JSON, as an object. What stood between them changed: white space, escapes in keys."""
     return b"{%b}" % b",".join([orjson.dumps(key) + b":" + value for key, value in members.items()])
 
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Final
 
 from relay.replay.hit import Hit
+from relay.replay.outcomes import Refusal
 
 
 class Unread(StrEnum):
@@ -27,7 +28,8 @@ class Unread(StrEnum):
     MALFORMED = "malformed"  # no line of this format
 
 
-Parse = Callable[[bytes], Hit | Unread]
+Parse = Callable[[bytes], Hit | Unread | Refusal]
+"""Reads a line; a line of the format that says what cannot be taken is refused at once."""
 
 
 class Heading(StrEnum):
