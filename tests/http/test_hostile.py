@@ -65,7 +65,7 @@ async def crowd(port: int) -> AsyncIterator[list[Connection]]:
     """A thousand hostile connections: silent ones, endless heads and bodies that drip, bodies that stall, deaf ones."""
     post = b"POST /api/event HTTP/1.1\r\nHost: a.test\r\n"
     begins = {
-        b"": 300,
+        b"": 322,
         HEAD: 150,
         post + b"Content-Length: 999999\r\n\r\n" + b" " * 50_000: 100,
         post + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n": 100,
@@ -74,7 +74,7 @@ async def crowd(port: int) -> AsyncIterator[list[Connection]]:
     drips = {post + b"X: ": 200, post + b"Content-Length: 900000\r\n\r\n": 50, post + CHUNKED + b"\r\n\r\n1;": 20}
     opened = [await silent(port, begin) for begin, count in begins.items() for _ in range(count)]
     dripping = [await silent(port, begin) for begin, count in drips.items() for _ in range(count)]
-    opened += dripping + [await deaf(port) for _ in range(30)]
+    opened += dripping + [await deaf(port) for _ in range(8)]
 
     async def drip() -> None:
         while True:
