@@ -19,7 +19,7 @@ from redis.asyncio.connection import Connection
 from redis.exceptions import RedisError, ResponseError
 
 from relay.queue import keys, once
-from relay.queue.connection import AWAY, describe
+from relay.queue.connection import AWAY, answer_of, describe
 from relay.queue.once import Item, PackedItem, Receipt
 from relay.queue.stored import Packed, StoredEvent, pack, partition_of
 
@@ -141,13 +141,13 @@ class Committer:
         await connection.send_packed_command(calls, check_health=False)
         failed: dict[int, str] = {}
         for partition in by_partition:
-            reply = await _reply(connection)
+            reply = await answer_of(connection)
             if isinstance(reply, RedisError):
                 failed[partition] = describe(reply)
             else:
                 self.backlog[partition] = reply
                 self.written.add(partition)
-        told = [word for items in groups for word in self._told(items, await _reply(connection))]
+        told = [word for items in groups for word in self._told(items, await answer_of(connection))]
         if failed or not all(isinstance(word, Receipt) for word in told):
             await self._disconnect()  # also an unknown script after a failover: a new connection loads it again
         _answer(batch, failed, told)
@@ -191,16 +191,6 @@ class Committer:
         if connection is not None:
             with contextlib.suppress(*AWAY, RedisError):
                 await connection.disconnect(nowait=True)
-
-
-async def _reply(connection: Connection) -> Any:
-    """One script's answer; an error of that script is a value, as the others' answers still follow."""
-    try:
-        return await connection.read_response(disable_decoding=True)
-    except AWAY:
-        raise
-    except RedisError as error:
-        return error
 
 
 def _answer(batch: list[_Waiter], failed: dict[int, str], told: Sequence[Receipt | str]) -> None:

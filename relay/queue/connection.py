@@ -89,7 +89,7 @@ async def in_one_trip(redis: Redis, calls: Sequence[bytes]) -> list[Any]:
     connection = await pool.get_connection()
     try:
         await connection.send_packed_command(calls, check_health=False)
-        answers = [await _answer(connection) for _ in calls]
+        answers = [await answer_of(connection) for _ in calls]
     except BaseException:  # what was not read must not be taken for somebody else's answer
         await connection.disconnect(nowait=True)
         raise
@@ -101,7 +101,7 @@ async def in_one_trip(redis: Redis, calls: Sequence[bytes]) -> list[Any]:
     return answers
 
 
-async def _answer(connection: AbstractConnection) -> Any:
+async def answer_of(connection: AbstractConnection) -> Any:
     """One command's answer; its error is a value, as the others' answers still follow."""
     try:
         return await connection.read_response(disable_decoding=True)
