@@ -1,12 +1,13 @@
 """The answer that nearly every event gets, `202 ok`, written in one piece.
 
-aiohttp puts an answer together header by header and asks every listener; that is a seventh of what an event costs a
-door, for bytes that are always the same but for the time. Whatever is not the usual case gets aiohttp's own answer.
+aiohttp puts an answer together header by header and asks every listener; that costs as much as to check an event, for
+bytes that are always the same but for the time. Whatever is not the usual case gets aiohttp's own answer.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Final
@@ -15,7 +16,7 @@ from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 from relay.http.connections import SERVER
-from relay.http.cors import ANY_ANSWER
+from relay.http.cors import ANY_ANSWER, cors_of
 
 BODY: Final = b"ok"
 TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
@@ -37,7 +38,7 @@ class _InOnePiece(web.StreamResponse):
         """aiohttp: write it; returns when the sender takes it."""
         if request.transport is None:
             raise ConnectionResetError("the sender is gone")
-        request.transport.write(_whole(int(time.time())))
+        request.transport.write(accepted_bytes())
         await request.writer.drain()
         return None
 
@@ -60,9 +61,32 @@ def plain() -> web.Response:
     return web.Response(status=202, body=BODY, headers=TEXT)
 
 
+def accepted_bytes() -> bytes:
+    """All bytes of the answer, for a connection that goes on."""
+    return _whole(int(time.time()))
+
+
+def in_one_piece(answer: web.Response, *, last: bool) -> bytes:
+    """All bytes of another short answer, as aiohttp and the door's listeners would write it; `last` of its connection.
+
+    Only for one that nobody has prepared, with a body of bytes.
+    """
+    body = answer.body
+    assert isinstance(body, bytes)  # noqa: S101 - not one of aiohttp's payloads
+    headers = [*answer.headers.items(), ("Content-Length", str(len(body))), ("Server", SERVER)]
+    headers += cors_of(answer.headers).items()
+    if last:
+        headers.append(("Connection", "close"))
+    return _said(f"{answer.status} {answer.reason}", headers, int(time.time())) + body
+
+
 @lru_cache(maxsize=2)
 def _whole(now_s: int) -> bytes:
-    """All bytes of the answer at that Unix time; made once a second."""
-    lines = ["HTTP/1.1 202 Accepted", *(f"{name}: {value}" for name, value in _HEADERS.items())]
+    """The answer at that Unix time; made once a second."""
+    return _said("202 Accepted", _HEADERS.items(), now_s) + BODY
+
+
+def _said(status: str, headers: Iterable[tuple[str, str]], now_s: int) -> bytes:
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)]
     lines.append(f"Date: {formatdate(now_s, usegmt=True)}")
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + BODY
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"

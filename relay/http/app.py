@@ -15,7 +15,7 @@ from aiohttp import HttpVersion11, web
 from redis.asyncio import Redis
 
 from relay.http.batch import Batches
-from relay.http.connections import SERVER, DoorRunner, allow_many_connections
+from relay.http.connections import SERVER, allow_many_connections
 from relay.http.cors import add_cors, preflight
 from relay.http.events import BODY_LIMIT_BYTES, Events
 from relay.http.exposed import Exposed
@@ -23,8 +23,10 @@ from relay.http.health import Health
 from relay.http.intake import Intake, Policy
 from relay.http.openapi import contract
 from relay.http.operators import Operators
+from relay.http.runner import DoorRunner
 from relay.http.scripts import Scripts
 from relay.http.senders import Senders
+from relay.http.usual import Usual
 from relay.http.watch import Watch
 from relay.queue.committing import Committer
 from relay.queue.connection import connect
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 DRAIN_S = 0.5  # busy kept connections end with an answer that says so, not with a request that gets none
 SHUTDOWN_S = 2.0  # for writes under way, which take a second at most; aiohttp reads no bodies any more by now
 WATCH: Final = web.AppKey("watch", Watch)
+USUAL: Final = web.AppKey("usual", Usual)
 FAILED: Final = web.AppKey("failed", asyncio.Future[None])
 
 
@@ -55,7 +58,7 @@ def build_door(settings: Settings) -> web.Application:
     health, exposed = Health(watch, operators), Exposed(watch, operators, senders.named_sites)
     scripts = Scripts(settings.upstream, watch.scripts)
     app = web.Application(client_max_size=BODY_LIMIT_BYTES)
-    app[WATCH] = watch
+    app[WATCH], app[USUAL] = watch, Usual(intake)
     for path, post in (("/api/event", Events(intake).post), ("/api/events", Batches(intake).post)):
         app.router.add_post(path, post, expect_handler=_go_on)
         app.router.add_route("OPTIONS", path, preflight)
@@ -82,7 +85,7 @@ async def serve_door(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     app = build_door(settings)
-    runner = DoorRunner(app, app[WATCH].refused, shutdown_timeout=SHUTDOWN_S)
+    runner = door_runner(app, shutdown_timeout=SHUTDOWN_S)
     allow_many_connections()
     await runner.setup()
     stop: asyncio.Future[Any] = asyncio.create_task(stopping.wait())
@@ -99,6 +102,11 @@ async def serve_door(settings: Settings) -> None:
         app[WATCH].draining = True
         await runner.cleanup()
     log.info("the door ended")
+
+
+def door_runner(app: web.Application, **options: Any) -> DoorRunner:
+    """What serves an application of `build_door`; the options are those of aiohttp's runner."""
+    return DoorRunner(app, app[WATCH].refused, app[USUAL], **options)
 
 
 async def _go_on(request: web.Request) -> None:

@@ -12,7 +12,6 @@ import resource
 import socket
 import struct
 from collections import Counter
-from functools import partial
 from typing import Any, Final, cast
 
 import orjson
@@ -72,8 +71,13 @@ class SenderConnection(RequestHandler):
         super().data_received(data)
         if self._request_count > before:
             self._head_came()
-        elif self._waiter is not None:  # no request is in hand, so these are bytes of a head
+        elif self._awaits_head:
             self._await_head(begun=True)
+
+    @property
+    def _awaits_head(self) -> bool:
+        """Whether no request is in hand: then bytes are those of a head."""
+        return self._waiter is not None
 
     def handle_error(
         self,
@@ -115,7 +119,7 @@ class SenderConnection(RequestHandler):
     def _cut_off(self) -> None:
         """No answer: a browser opens connections in advance, and would take one for that of its next request."""
         self._head_limit = None
-        if self._request_count == 0 or self._waiter is not None:
+        if self._request_count == 0 or self._awaits_head:
             self.force_close()
 
 
@@ -124,35 +128,6 @@ def _throw_away(transport: asyncio.Transport) -> None:
     connected = transport.get_extra_info("socket")
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
     transport.abort()
-
-
-class DoorRunner(web.AppRunner):
-    """Runs the door's application on connections of the kind above.
-
-    Compressed bodies are not inflated: Plausible doesn't either, and a bomb stays as small as it came.
-    """
-
-    def __init__(self, app: web.Application, refused: Counter[str], **options: Any) -> None:
-        super().__init__(app, access_log=None, **options)
-        self._refused = refused
-
-    @property
-    def server(self) -> web.Server | None:
-        """What a site calls for each new connection."""
-        server = super().server
-        if server is None:
-            return None
-        new_connection = partial(
-            SenderConnection,
-            server,
-            refused=self._refused,
-            loop=asyncio.get_running_loop(),
-            access_log=None,
-            auto_decompress=False,
-            keepalive_timeout=KEPT_S,
-            lingering_time=LINGER_S,
-        )
-        return cast("web.Server", new_connection)  # of a server, sites use this alone
 
 
 def allow_many_connections() -> None:

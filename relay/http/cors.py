@@ -6,6 +6,7 @@ has beyond Plausible is told only to who asks for it, so that to everybody else 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
@@ -31,10 +32,13 @@ WARNING: Final = "X-Relay-Warning"
 
 async def add_cors(_: web.Request, response: web.StreamResponse) -> None:
     """Signal handler of aiohttp's `on_response_prepare`."""
-    response.headers.update(ANY_ANSWER)
-    ours = [name for name in (REPLAYED, WARNING) if name in response.headers]
-    if ours:
-        response.headers["Access-Control-Expose-Headers"] = ",".join(ours)
+    response.headers.update(cors_of(response.headers))
+
+
+def cors_of(headers: Mapping[str, str]) -> dict[str, str]:
+    """The CORS headers of an answer with these headers."""
+    ours = [name for name in (REPLAYED, WARNING) if name in headers]
+    return ANY_ANSWER | {"Access-Control-Expose-Headers": ",".join(ours)} if ours else ANY_ANSWER
 
 
 async def preflight(request: web.Request) -> web.Response:

@@ -23,6 +23,7 @@ from relay.queue.committing import UnavailableError
 from relay.queue.connection import AWAY, describe
 from relay.queue.sources import Found, load
 from relay.rules.source import Denied, Source, Sources, browsers_of, key_in
+from relay.rules.visitor import RawHeaders
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +53,18 @@ class Senders:
         """
         if self._found is None:
             await self.refresh(FRESH_S)
-        if self._found is None:
+        known = self.known(request.raw_headers, keyless=keyless)
+        if known is None:
             raise UnavailableError(f"who may post is not known yet: {self._trouble}")
+        return known
+
+    def known(self, headers: RawHeaders, *, keyless: bool = True) -> Source | Denied | None:
+        """Who posts a request with these headers, as `of`; None if this door never read who may."""
+        if self._found is None:
+            return None
         if self._sources is None:
             return self.anybody
-        return self._sources.identify(key_in(request.raw_headers), time.time_ns() // 1_000_000, keyless=keyless)
+        return self._sources.identify(key_in(headers), time.time_ns() // 1_000_000, keyless=keyless)
 
     def named_sites(self) -> frozenset[str]:
         """The sites that the operator named, for whoever may post now; `*` names none."""

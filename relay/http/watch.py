@@ -124,14 +124,15 @@ class Watch:
         return sum(self.committer.backlog.values())
 
     @property
-    def _over(self) -> bool:
+    def over(self) -> bool:
+        """Whether the backlog limit or that of the server's memory is reached, as far as this door knows."""
         return self.pending >= self.max_backlog or self.memory >= FULL_SHARE
 
     async def is_full(self) -> bool:
         """Whether the backlog limit or that of the server's memory is reached; looks again before it says so."""
-        if self._over:
+        if self.over:
             await self.refresh()
-        return self._over
+        return self.over
 
     def unready(self) -> list[str]:
         """Why the door can't keep its promise now; empty if it can."""

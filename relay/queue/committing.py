@@ -63,11 +63,15 @@ class Committer:
 
     async def put(self, events: Sequence[StoredEvent]) -> None:
         """Keep the events; returns when they are durable, raises UnavailableError when that is not certain."""
+        await self.submit(events)
+
+    def submit(self, events: Sequence[StoredEvent]) -> asyncio.Future[list[Receipt]]:
+        """Keep the events, without waiting: the future is done when `put` would return, or has what it would raise."""
         packed = [Packed(partition_of(event, self.partitions), event.tally, pack(event)) for event in events]
         waiter = _Waiter(packed, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
         self._wake.set()
-        await waiter.done
+        return waiter.done
 
     async def put_items(self, items: Sequence[Item]) -> list[Receipt]:
         """Keep the items, each of which may have a key, in their order; one receipt for each when they are durable.

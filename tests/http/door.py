@@ -14,8 +14,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 from redis.asyncio import Redis
 
-from relay.http.app import WATCH
-from relay.http.connections import DoorRunner
+from relay.http.app import door_runner
 from relay.http.cors import REPLAYED, WARNING
 from relay.queue import keys
 from relay.queue.stored import StoredEvent, unpack
@@ -181,7 +180,7 @@ class DoorServer(TestServer):
     __test__ = False
 
     async def _make_runner(self, **options: Any) -> web.BaseRunner:
-        return DoorRunner(self.app, self.app[WATCH].refused, **options)
+        return door_runner(self.app, **options)
 
 
 def has_cors(answer: ClientResponse) -> bool:

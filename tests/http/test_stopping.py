@@ -74,6 +74,22 @@ async def test_a_stopping_door_answers_who_is_there(start_serve: StartServe, red
     assert "Traceback" not in serve.said()
 
 
+async def test_a_post_that_the_queue_is_writing_is_answered(
+    start_serve: StartServe, redis: Redis, redis_url: str
+) -> None:
+    """Also if the door has stopped listening by then."""
+    serve = await start_serve(redis_url)
+    async with await serve.connection() as socket:
+        await redis.execute_command("CLIENT", "PAUSE", 700, "WRITE")  # type: ignore[no-untyped-call]
+        await socket.send(request(body()))
+        serve.terminate()
+        answer = await socket.answer()
+        assert (answer.status, answer.headers["connection"]) == (202, "close")
+        assert await socket.is_closed()
+    assert await serve.exit_code() == 0
+    assert len(await kept_in(redis)) == 1
+
+
 @pytest.mark.parametrize("trouble", ["a half request", "a frozen server", "no server"])
 async def test_nobody_can_hold_up_the_end(start_serve: StartServe, own_server: TestServer, trouble: str) -> None:
     """Neither a slow client nor the queue's trouble makes a stop longer than the supervisor waits."""

@@ -1,0 +1,204 @@
+"""The short way of a usual post: it is taken, says and keeps what aiohttp's way does, and keeps the order of answers.
+
+What aiohttp has handled itself, its own server counts.
+"""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from relay.http import connections, short_way
+from tests.http.conftest import OpenDoor
+from tests.http.door import Answer, Connection, Door, body, padded, request, until, until_ready
+
+LONG_WAY = b"X-Debug-Request: no"  # changes nothing but the way
+PUBLIC = b"X-Forwarded-For: 81.2.69.142"
+REVENUE = {"amount": "12.50", "currency": "EUR"}
+POSTS = {
+    "usual": body(),
+    "server": body(name="Purchase", revenue=REVENUE, props={"plan": "trial", "n": 3}),
+    "warned": body(props={"list": [1]}, referrer="r" * 3_000),
+    "engagement": b'{"n":"engagement","u":"https://example.com/","d":"example.com","sd":70,"e":5000}',
+    "two sites": body(domain="example.com,example.org"),
+    "unknown site": body(domain="elsewhere.example"),
+    "one site unknown": body(domain="example.com,elsewhere.example"),
+    "wrong": body(url="", revenue={"amount": "1,5", "currency": "eur"}),
+    "no object": b"[]",
+    "no JSON": b"{",
+    "empty": b"",
+    "long": padded(short_way.SHORT_BYTES),
+    "longer": padded(short_way.SHORT_BYTES + 1),
+}
+
+
+def handled(door: Door) -> int:
+    """Return how many requests aiohttp has handled."""
+    runner = door.client.server.runner
+    server = None if runner is None else web.AppRunner.server.fget(runner)  # type: ignore[attr-defined]
+    assert isinstance(server, web.Server)
+    return server.requests_count
+
+
+def told(answer: Answer) -> tuple[int, dict[str, str], bytes]:
+    """Return what a sender sees of an answer, but for the time."""
+    return answer.status, {name: value for name, value in answer.headers.items() if name != "date"}, answer.content
+
+
+async def held_up(door: Door, socket: Connection, segments: list[bytes]) -> None:
+    """Send segments, each of which the door has read before the next one; the queue takes nothing meanwhile."""
+    await door.redis.execute_command("CLIENT", "PAUSE", 100, "WRITE")  # type: ignore[no-untyped-call]
+    for segment in segments:
+        socket.writer.write(segment)
+        for _ in range(20):  # turns of the loop that the door shares
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def behind_a_proxy(open_door: OpenDoor) -> Door:
+    """Give a door that believes its neighbours' X-Forwarded-For, for two sites."""
+    door = await open_door(trusted_proxies="127.0.0.1", sites="example.com,example.org")
+    await until_ready(door)
+    return door
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        lambda whole: [whole],
+        lambda whole: [whole[: -len(body())], whole[-len(body()) :]],
+        lambda whole: [whole[i : i + 1] for i in range(len(whole))],
+    ],
+    ids=["whole", "head and body", "single bytes"],
+)
+@pytest.mark.parametrize("header", [PUBLIC, b"User-Agent: python-requests/2.32"], ids=["usual", "warned of"])
+async def test_the_usual_post_takes_it(behind_a_proxy: Door, pieces: Any, header: bytes) -> None:
+    """However its bytes come, and with warnings, too; several on one connection."""
+    before = handled(behind_a_proxy)
+    async with await behind_a_proxy.connection() as socket:
+        for _ in range(40):  # more than aiohttp's parser takes without being told that they are handled
+            assert (await socket.ask(*pieces(request(body(), header)))).status == 202
+    assert handled(behind_a_proxy) == before
+    assert len(await behind_a_proxy.kept()) == 40
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        request(body(), PUBLIC, LONG_WAY),
+        request(body(), PUBLIC, b"Idempotency-Key: one"),
+        request(body(), PUBLIC, b"Connection: close"),
+        request(body(), PUBLIC, line=b"POST /api/event HTTP/1.0"),
+        request(body(), PUBLIC, line=b"POST /api/event?a=b HTTP/1.1"),
+        request(padded(short_way.SHORT_BYTES + 1), PUBLIC),
+    ],
+    ids=lambda whole: repr(whole[:26] + whole[-len(body()) - 30 : -len(body())]),
+)
+async def test_what_is_not_usual_does_not(behind_a_proxy: Door, unusual: bytes) -> None:
+    """It is taken all the same, by aiohttp's way."""
+    before = handled(behind_a_proxy)
+    assert (await behind_a_proxy.converse(unusual)).status == 202
+    assert handled(behind_a_proxy) == before + 1
+    assert len(await behind_a_proxy.kept()) == 1
+
+
+@pytest.mark.parametrize("validation", ["strict", "plausible"])
+@pytest.mark.parametrize("header", [PUBLIC, b"User-Agent: curl/8.5.0"], ids=["visitor", "bot"])
+async def test_both_ways_say_and_keep_the_same(open_door: OpenDoor, validation: str, header: bytes) -> None:
+    """Status, headers, body, and what the queue has."""
+    door = await open_door(trusted_proxies="127.0.0.1", sites="example.com,example.org", validation=validation)
+    await until_ready(door)
+    for name, content in POSTS.items():
+        answers, kept = [], []
+        for more in ((), (LONG_WAY,)):
+            async with await door.connection() as socket:
+                answers.append(told(await socket.ask(request(content, header, *more))))
+            kept.append(sorted(event._replace(accepted_ms=0) for event in await door.kept()))
+            await door.redis.flushall()
+        assert answers[0] == answers[1], name
+        assert kept[0] == kept[1], name
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        [request(body(), PUBLIC), request(b"[]"), request(body(), PUBLIC)],
+        [request(body(), PUBLIC) + request(b"[]") + request(body(), PUBLIC)],
+        [request(body(), PUBLIC)[:-5], request(body(), PUBLIC)[-5:] + request(b"[]") + request(body(), PUBLIC)],
+        [request(body(), PUBLIC), request(b"[]")[:-1], b"]" + request(body(), PUBLIC)],
+        [request(body(), PUBLIC)[:-5], request(body(), PUBLIC)[-5:] + request(b"[]")[:9], request(b"[]")[9:]
+         + request(body(), PUBLIC)],
+    ],
+    ids=range(5),
+)  # fmt: skip
+async def test_answers_come_in_the_order_of_requests(behind_a_proxy: Door, segments: list[bytes]) -> None:
+    """A refusal needs no queue, and waits for the answer before it nevertheless."""
+    async with await behind_a_proxy.connection() as socket:
+        for _ in range(5):
+            await held_up(behind_a_proxy, socket, segments)
+            assert [(await socket.answer()).status for _ in range(3)] == [202, 400, 202]
+    assert len(await behind_a_proxy.kept()) == 10
+
+
+async def test_what_is_no_http_behind_a_post_is_told_after_its_answer(behind_a_proxy: Door) -> None:
+    """Also if it came in one segment with the post's body."""
+    whole = request(body(), PUBLIC)
+    for segments in ([whole, b"\0\r\n\r\n"], [whole[:-5], whole[-5:] + b"\0\r\n\r\n"]):
+        async with await behind_a_proxy.connection() as socket:
+            await held_up(behind_a_proxy, socket, segments)
+            assert [(await socket.answer()).status for _ in range(2)] == [202, 400]
+            assert await socket.is_closed()
+    assert len(await behind_a_proxy.kept()) == 2
+
+
+@pytest.mark.parametrize("cut", [0, 5], ids=["one segment", "the first one's body apart"])
+async def test_many_posts_ahead_of_their_answers(
+    behind_a_proxy: Door, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    """More than are parsed at once, and more bytes than are read ahead."""
+    monkeypatch.setattr(short_way, "AHEAD_BYTES", 10_000)
+    whole = request(body(), PUBLIC)
+    many = 2 * short_way.AHEAD_BYTES // len(whole)
+    async with await behind_a_proxy.connection() as socket:
+        if cut:
+            await socket.send(whole[:-cut])
+        sending = asyncio.create_task(socket.send(whole[-cut:] + whole * (many - 1)))
+        assert [(await socket.answer()).status for _ in range(many)] == [202] * many
+        await sending
+    assert len(await behind_a_proxy.kept()) == many
+
+
+async def test_a_body_that_stalls_is_aiohttps_to_wait_for(
+    behind_a_proxy: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is answered when it comes; and one whose sender goes away counts as incomplete."""
+    monkeypatch.setattr(short_way, "HELD_S", 0.05)
+    whole = request(body(), PUBLIC)
+    before = handled(behind_a_proxy)
+    async with await behind_a_proxy.connection() as socket:
+        await socket.send(whole[:-5])
+
+        async def is_handed_on() -> bool:
+            return handled(behind_a_proxy) > before
+
+        await until("aiohttp waits for the body", is_handed_on)
+        assert (await socket.ask(whole[-5:])).status == 202
+        await socket.send(whole[:-5])
+
+    async def is_counted() -> bool:
+        return 'reason="incomplete"} 1' in await (await behind_a_proxy.get("/metrics")).text()
+
+    await until("an incomplete body is counted", is_counted)
+    assert len(await behind_a_proxy.kept()) == 1
+
+
+async def test_a_kept_connection_is_idle_as_long_as_any(behind_a_proxy: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit for heads does not run on after a post whose body came apart."""
+    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.1)
+    whole = request(body(), PUBLIC)
+    async with await behind_a_proxy.connection() as socket:
+        assert (await socket.ask(whole[:-5], whole[-5:])).status == 202
+        assert (await socket.ask(whole)).status == 202
+        await asyncio.sleep(0.3)  # three times the limit
+        assert (await socket.ask(whole)).status == 202
