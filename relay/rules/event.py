@@ -1,13 +1,15 @@
 """One request body becomes an `Event`, or a `Refused` that names every wrong field at once.
 
-This is the table of contents of contract section 1; each field's own rule lives in its own file. Sites are read
-here, not judged: that is `admission`.
+This is the table of contents of contract section 1; each field's own rule lives in its own file, and `usual` is a
+shortcut through them all. Sites are read here, not judged: that is `admission`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from relay.rules.document import read_object
 from relay.rules.domain import read_sites
@@ -17,6 +19,7 @@ from relay.rules.fields import is_interactive, read_name, wrong_hash_mode
 from relay.rules.props import read_props
 from relay.rules.revenue import Revenue, read_revenue
 from relay.rules.url import read_url
+from relay.rules.usual import read_usual
 from relay.rules.warnings import of_event, of_single
 
 
@@ -27,11 +30,11 @@ class Validation(StrEnum):
     PLAUSIBLE = "plausible"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """What Plausible would read in `body`, which is kept byte for byte; `props` and `revenue` as it would keep them.
 
-    `warnings`: what it would ignore, cut or drop of it without a word.
+    `warnings`: what it would ignore, cut or drop of it without a word. A struct, as it is made in a tenth of a frozen
+    dataclass's time; it holds plain values only, so the garbage collector need not look at it.
     """
 
     name: str
@@ -59,12 +62,18 @@ def parse_event(body: bytes, validation: Validation) -> Event | Refused:
         return refuse((fields,), validation)
     event = parse_fields(fields, body, validation)
     if isinstance(event, Event) and (unread := of_single(fields)):
-        return replace(event, warnings=event.warnings + unread)
+        return msgspec.structs.replace(event, warnings=event.warnings + unread)
     return event
 
 
 def parse_fields(fields: Mapping[str, Any], body: bytes, validation: Validation) -> Event | Refused:
     """Read the fields of `body`, which are known already."""
+    usual = read_usual(fields)
+    return parse_by_rules(fields, body, validation) if usual is None else Event(*usual, body)
+
+
+def parse_by_rules(fields: Mapping[str, Any], body: bytes, validation: Validation) -> Event | Refused:
+    """Each field by its own rule: what holds for any event, and names every fault."""
     strict = validation is Validation.STRICT
     name = read_name(fields)
     url = read_url(fields)

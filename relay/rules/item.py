@@ -87,7 +87,7 @@ def _timed(item: Item, members: Mapping[str, bytes] | None, time_prop: str) -> I
     event, own = item
     if members is None:
         return Item(event, own._replace(warnings=(*own.warnings, f"no room for the prop {shown(time_prop)}")))
-    return Item(replace(event, body=body_of(members)), own)
+    return Item(msgspec.structs.replace(event, body=body_of(members)), own)
 
 
 def _read_own(told: Mapping[str, Any], device: bytes, now_ms: int, *, believed: bool) -> Own | Refused:

@@ -12,6 +12,7 @@ import orjson
 # All that has a meaning between the values of JSON; numbers and words fall between the matches.
 _MARK = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}:,]', re.DOTALL)
 _JSON_SPACE = b" \t\r\n"
+_BACKSLASH, _SPACE, _LINE_FEED, _TAB, _RETURN = b"\\ \n\t\r"
 
 
 def members(body: bytes) -> Iterator[tuple[str, int, int]]:
@@ -56,8 +57,10 @@ def doubled_key(body: bytes, fields: Mapping[str, object]) -> str | None:
     Of two equal keys Plausible's parser (Jason) takes the first and ours the last, so what was checked would not
     be what is counted. As many ends of keys as there are keys tell most bodies apart from that without looking closer.
     """
-    if not _is_odd(body) and body.count(b'":') == _count(fields):
-        return None
+    if not _is_odd(body):
+        ends = body.count(b'":')
+        if ends == _two_deep(fields) or ends == _count(fields):
+            return None
     seen = set()
     for key in _keys(body):
         if key in seen:
@@ -67,8 +70,26 @@ def doubled_key(body: bytes, fields: Mapping[str, object]) -> str | None:
 
 
 def _is_odd(body: bytes) -> bool:
-    """With an escape a text may hold what looks like a key's end; with space before its colon, a key's end does not."""
-    return b"\\" in body or b'" ' in body or b'"\n' in body or b'"\t' in body or b'"\r' in body
+    """With an escaped quote a text may hold what looks like a key's end; with space before its colon, an end does not.
+
+    One byte is looked for first: that takes a twentieth of the time of two, and most bodies have none of these.
+    """
+    return (
+        (_BACKSLASH in body and b'\\"' in body)
+        or (_SPACE in body and b'" ' in body)
+        or (_LINE_FEED in body and b'"\n' in body)
+        or (_TAB in body and b'"\t' in body)
+        or (_RETURN in body and b'"\r' in body)
+    )
+
+
+def _two_deep(fields: Mapping[str, object]) -> int:
+    """How many keys there are in the outermost object and in those right within it: all that most bodies have."""
+    count = len(fields)
+    for value in fields.values():
+        if type(value) is dict:
+            count += len(value)
+    return count
 
 
 def _count(fields: Mapping[str, object]) -> int:

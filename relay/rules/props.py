@@ -52,11 +52,11 @@ def _object(source: object) -> dict[str, Any]:
 
 
 def _kept(source: Mapping[str, Any]) -> dict[str, str]:
-    texts = ((key, _text(value)) for key, value in source.items())
+    texts = ((key, text_of(value)) for key, value in source.items())
     return {key: text for key, text in texts if trim(text) and trim(key)}
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """A scalar as text; "" for what Plausible drops. Integers over 64 bits show rounded here, not in the body."""
     match value:
         case str():

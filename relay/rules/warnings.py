@@ -43,9 +43,7 @@ _KINDS = {list: "a list", dict: "an object", type(None): "null"}
 
 def of_event(fields: Mapping[str, Any], url: str, props: Mapping[str, str], *, strict: bool) -> tuple[str, ...]:
     """What Plausible will ignore, cut or drop of a legal event, whose `props` are those that stay."""
-    warnings = [*_referrer(fields), *_props(fields, props), *_path(url)]
-    if type(either(fields.get("i"), fields.get("interactive"))) not in {bool, type(None)}:
-        warnings.append('interactive is ignored: send true or false in "interactive" (or "i")')
+    warnings = [*_referrer(fields), *_props(fields, props), *of_path(url), *of_interactive(fields)]
     if not strict and isinstance(lost := read_revenue(fields, strict=True), Fault):
         warnings.append(f"revenue {lost.words}")
     return tuple(warnings)
@@ -53,7 +51,25 @@ def of_event(fields: Mapping[str, Any], url: str, props: Mapping[str, str], *, s
 
 def of_single(fields: Mapping[str, Any]) -> tuple[str, ...]:
     """Keys of a single event that are read in a batch only, or by nobody."""
+    if _OF_ITEMS.keys().isdisjoint(fields):
+        return ()
     return tuple(f"{key} is not read: {_OF_ITEMS[key]}" for key in _OF_ITEMS if key in fields)
+
+
+def of_path(url: str) -> list[str]:
+    """Plausible decodes the path and trims its end."""
+    found = _PATH.match(url)
+    path = found[1] if found else ""
+    if "%" in path[-9:]:  # a character of white space is three escapes at most
+        path = unquote(path[-9:])
+    return ["the path's end is trimmed: it is white space"] if path[-1:] in WHITE_SPACE and path else []
+
+
+def of_interactive(fields: Mapping[str, Any]) -> list[str]:
+    """Plausible ignores what is neither true nor false."""
+    if type(either(fields.get("i"), fields.get("interactive"))) in {bool, type(None)}:
+        return []
+    return ['interactive is ignored: send true or false in "interactive" (or "i")']
 
 
 def of_visitor(visitor: Visitor) -> tuple[str, ...]:
@@ -119,12 +135,3 @@ def _why(key: str, value: object) -> str:
     if isinstance(value, str):
         return "" if value.strip(WHITE_SPACE) else "blank"
     return _KINDS.get(type(value), "")
-
-
-def _path(url: str) -> list[str]:
-    """Plausible decodes the path and trims its end."""
-    found = _PATH.match(url)
-    path = found[1] if found else ""
-    if "%" in path[-9:]:  # a character of white space is three escapes at most
-        path = unquote(path[-9:])
-    return ["the path's end is trimmed: it is white space"] if path[-1:] in WHITE_SPACE and path else []

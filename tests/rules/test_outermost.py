@@ -9,7 +9,7 @@ import pytest
 
 from relay.rules.outermost import doubled_key
 
-NAMES = ("a", "b", "c", ":", "", ":a", "ä")
+NAMES = ("a", "b", "c", ":", "", ":a", "ä", "\\", 'a"')
 TEXTS = ("x", ":", ":x", '":', "\\", " ", "", 1, None)
 COLONS = (":", ": ", " : ", "\n:", "\t: ", "\r:")
 COMMAS = (",", ", ", " ,\n")
@@ -49,3 +49,19 @@ def test_a_doubled_key_is_seen_whatever_the_writing(colon: str) -> None:
         assert doubled_key(body, orjson.loads(body)) == (again[0] if again else None), body
         doubled += bool(again)
     assert 50 < doubled < 400
+
+
+@pytest.mark.parametrize(
+    ("body", "twice"),
+    [
+        (rb'{"a":"\/x","b":1,"a":2}', "a"),
+        (rb'{"a":"\/x","b":"\u0022:"}', None),
+        (rb'{"a":1,"\u0061":2}', "a"),
+        (rb'{"a\\":1,"a\\":2}', "a\\"),
+        (rb'{"a":"\\","b":1}', None),
+        (rb'{"b":{"a":1,"a":2},"c":{"d":{}}}', None),
+    ],
+)
+def test_escapes_hide_no_key(body: bytes, twice: str | None) -> None:
+    """Escapes in texts and in keys are seen through, those of slashes and letters too."""
+    assert doubled_key(body, orjson.loads(body)) == twice

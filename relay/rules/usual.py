@@ -1,0 +1,110 @@
+"""The usual event, read in one straight pass: what nearly all events are, in a fraction of the full rules' time.
+
+It decides nothing of its own: what it reads is what the fields' own files read without a fault and without a warning,
+in both modes alike. At the first thing that is not plain it leaves the whole event to them. A law holds the two
+against each other (tests/rules/test_usual.py).
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from relay.rules.currencies import CURRENCIES
+from relay.rules.domain import read_sites
+from relay.rules.engagement import wrong_engagement
+from relay.rules.fault import Fault
+from relay.rules.fields import MAX_NAME_CHARACTERS, is_interactive, wrong_hash_mode
+from relay.rules.props import MAX_KEY_BYTES, MAX_PROPS, MAX_VALUE_BYTES, text_of
+from relay.rules.revenue import Revenue
+from relay.rules.url import MAX_URL_BYTES
+from relay.rules.warnings import MAX_REFERRER_CHARACTERS, of_interactive, of_path
+
+Usual = tuple[str, tuple[str, ...], str, dict[str, str], Revenue | None, bool]
+"""Name, sites, URL, props, revenue, interactive."""
+
+# A character has four bytes at most: so many fit, whatever they are.
+_URL_CHARACTERS = MAX_URL_BYTES // 4
+_KEY_CHARACTERS = MAX_KEY_BYTES // 4
+_VALUE_CHARACTERS = MAX_VALUE_BYTES // 4
+
+_LONGEST_DOMAIN = 253  # of those remembered
+_RARE = frozenset({"h", "hashMode", "i", "interactive", "m", "meta"})
+_PLAIN_AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?")
+
+
+def read_usual(fields: Mapping[str, Any]) -> Usual | None:
+    """The event, or None if it is not a usual one.
+
+    `str.isspace` stands for Elixir's `trim`: all that is white space there is so to Python, which knows some more.
+    """
+    get = fields.get
+    name = get("n", get("name"))
+    url = get("u", get("url"))
+    if type(name) is not str or not name or name.isspace() or len(name) > MAX_NAME_CHARACTERS:
+        return None
+    if type(url) is not str or not _is_plain(url):
+        return None
+    named = get("d", get("domain"))
+    known = type(named) is str and len(named) <= _LONGEST_DOMAIN
+    sites = _sites_named(named) if known else read_sites(fields, url)
+    interactive = _RARE.isdisjoint(fields) or _interactive(fields)
+    props = _props(get("props") if (short := get("p")) is None else short)
+    money = get("$") if (long := get("revenue")) is None else long
+    revenue = None if money is None else _revenue(money)
+    if isinstance(sites, Fault) or interactive is None or props is None or (money is not None and revenue is None):
+        return None
+    referrer = get("referrer") if (short := get("r")) is None else short
+    if referrer is not None and (type(referrer) is not str or len(referrer) > MAX_REFERRER_CHARACTERS):
+        return None
+    if name == "engagement" and wrong_engagement(name, fields):
+        return None
+    return name, sites, url, props, revenue, interactive
+
+
+@lru_cache(maxsize=1_024)
+def _sites_named(named: str) -> tuple[str, ...] | Fault:
+    """Sites are few, and each of their events says the same."""
+    return read_sites({"d": named}, "")
+
+
+def _is_plain(url: str) -> bool:
+    """Whether nothing is to be said of the URL."""
+    if len(url) > _URL_CHARACTERS or url[:5].lower() == "data:":
+        return False
+    path = url.partition("?")[0].partition("#")[0]
+    return (" " < path[-1:] < "\x7f" and "%" not in path[-9:]) or not of_path(url)
+
+
+def _interactive(fields: Mapping[str, Any]) -> bool | None:
+    """What the rare keys say; None if anything is to be said of them, or there are props of an old tracker's."""
+    old = fields.get("m") is not None or fields.get("meta") is not None
+    return None if old or of_interactive(fields) or wrong_hash_mode(fields) else is_interactive(fields)
+
+
+def _props(source: object) -> dict[str, str] | None:
+    """The props as text, if each of them stays."""
+    if source is None:
+        return {}
+    if type(source) is not dict or len(source) > MAX_PROPS:
+        return None
+    props = {}
+    for key, value in source.items():
+        text = value if type(value) is str else text_of(value)
+        if not text or text.isspace() or len(text) > _VALUE_CHARACTERS:
+            return None
+        if not key or key.isspace() or len(key) > _KEY_CHARACTERS:
+            return None
+        props[key] = text
+    return props
+
+
+def _revenue(source: object) -> Revenue | None:
+    """A plain amount in a known currency, None for all else."""
+    if type(source) is not dict:
+        return None
+    amount, currency = source.get("amount"), source.get("currency")
+    text = str(amount) if type(amount) in {int, float} else amount
+    if type(text) is not str or not _PLAIN_AMOUNT.fullmatch(text):
+        return None
+    return Revenue(text, currency) if type(currency) is str and currency in CURRENCIES else None

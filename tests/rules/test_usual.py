@@ -1,0 +1,96 @@
+"""The shortcut for usual events against the rules for all: whatever the event, both say the same."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.rules.document import read_object
+from relay.rules.event import Event, Validation, parse_by_rules, parse_event
+from relay.rules.fault import Fault
+from relay.rules.usual import read_usual
+
+CORPUS = Path(__file__).parents[1] / "corpus"
+PAIRS = [("n", "name"), ("u", "url"), ("d", "domain"), ("r", "referrer"), ("p", "props"), ("revenue", "$")]
+OTHERS = ["m", "meta", "i", "interactive", "h", "hashMode", "sd", "e", "ip", "timestamp"]
+KEYS = [*(key for pair in PAIRS for key in pair), *OTHERS]
+USUAL = {"n": "pageview", "u": "https://a.com/b?c", "d": "a.com"}
+WHITE = [" ", "\t", "\x1c", "\x85", "\xa0", "\u2003", "\u200b"]
+SITES = ["a.com", "www.a.com", "a.com,b.com", " a.com ", ",", "a" * 254, ",".join("a" * 101)]
+LIMITS = [120, 300, 500, 2_000]
+LONGS = [character * (limit + more) for character in "aä😀" for limit in LIMITS for more in (0, 1)]
+PATHS = ["", "/", "/a", "/a%20", "/a%C2%A0", "/%E4%BD%A0", "/a ", "/a\xa0", "/a%20/b", "/ä", "/%E2%80%80", "/%20ab"]
+URLS = [
+    begin + path + end
+    for begin in ("https://a.com", "app://x", "", "//b", "data:", "DATA:x", "http://[::1]:80")
+    for path in PATHS
+    for end in ("", "?q= ", "#f", "?a#b ", "#?%20")
+]
+AMOUNTS = [
+    *("0", "00", "-1", "+1", "1.", ".5", "1.50", "1e3", "1,5", " 1", "1\n", "9" * 15, "9" * 16, "0." + "1" * 15),
+    *("0." + "1" * 16, "9" * 15 + "." + "9" * 15, 0, 1, -1, 10**15, 2**64 - 1, 19.9, 5.0, 1e-5, 1e15, 1e16, -0.0, "٣"),
+]
+PLAIN: list[Any] = [None, False, True, 0, 1, -1, 1.5, 2.0**70, "", "null", "{}", "engagement", *WHITE, *LONGS, [], {}]
+MONEY = [{"amount": amount, "currency": "EUR"} for amount in [*AMOUNTS, *PLAIN]]
+MONEY += [{"amount": 1, "currency": code} for code in [*PLAIN, "eur", " EUR", "USD", "XYZ"]]
+PROPS = [{"a": "b", "k": value} for value in PLAIN] + [{key: "v"} for key in PLAIN if isinstance(key, str)]
+PROPS += [{f"k{n}": n for n in range(count)} for count in (29, 30, 31)]
+OBJECTS: list[Any] = [*MONEY, *PROPS, {"amount": 1}, {"currency": "EUR"}]
+OBJECTS += [orjson.dumps(each).decode() for each in OBJECTS]
+EDGES = [*PLAIN, *SITES, *AMOUNTS]
+
+
+def check(told: dict[str, Any]) -> bool:
+    """Both ways say the same; returns whether the shortcut was taken."""
+    body = orjson.dumps(told)
+    fields = read_object(body)
+    assert not isinstance(fields, Fault)
+    usual = read_usual(fields)
+    for validation in Validation:
+        by_rules = parse_by_rules(fields, body, validation)
+        assert usual is None or by_rules == Event(*usual, body), told
+    return usual is not None
+
+
+def each_edge() -> Iterator[dict[str, Any]]:
+    """A usual event with one of its fields on an edge, beside its other key and alone."""
+    for key in KEYS:
+        for value in EDGES + (URLS if key in {"u", "url"} else OBJECTS if key in {"p", "m", "$"} else []):
+            yield USUAL | {key: value}
+            yield {name: kept for name, kept in USUAL.items() if name != key[0]} | {key: value}
+    for first, second in PAIRS:
+        for value in PLAIN:
+            yield USUAL | {first: value, second: {"a": "b", "amount": 1, "currency": "EUR"}}
+            yield USUAL | {first: value, second: "x"}
+
+
+def test_every_edge_is_read_as_by_the_rules() -> None:
+    """One field at an edge of its rules, all others usual: the same event and no warning, or left to the rules."""
+    taken = [check(told) for told in each_edge()]
+    assert 0.2 * len(taken) < sum(taken) < 0.9 * len(taken)
+
+
+@settings(max_examples=300)
+@given(
+    st.dictionaries(st.sampled_from(KEYS), st.sampled_from(EDGES + URLS + OBJECTS) | st.text(max_size=3), max_size=4)
+)
+def test_edges_together_are_read_as_by_the_rules(told: dict[str, Any]) -> None:
+    """Several fields at once."""
+    check(USUAL | told)
+
+
+@pytest.mark.parametrize(
+    "name", ["tracker-pageview", "tracker-revenue", "tracker-engagement", "tracker-two-sites", "plausible-android"]
+)
+def test_usual_events_take_the_shortcut(name: str) -> None:
+    """What trackers and apps send every day is read by it."""
+    body = orjson.loads((CORPUS / f"{name}.json").read_bytes())["body"].encode()
+    fields = read_object(body)
+    assert not isinstance(fields, Fault)
+    usual = read_usual(fields)
+    assert usual is not None
+    assert parse_event(body, Validation.STRICT) == Event(*usual, body)
