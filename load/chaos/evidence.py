@@ -151,7 +151,7 @@ SHOWN: Final = (
         ("SIGTERM",),
         (
             "http/test_stopping.py::test_a_stopping_door_answers_who_is_there",
-            "up/test_life.py::test_clean_end",
+            "up/test_ending.py::test_the_longest_end_is_within_thirty_seconds",
         ),
     ),
     Shown("a rolling restart", (), ("system/test_chaos.py::test_a_minute_of_everything",)),
