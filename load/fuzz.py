@@ -5,7 +5,7 @@ events, as many as the door takes; then beside mutants of the corpus in pipeline
 the rules alone, guided by coverage where atheris is installed. Bounded in time; the same seed sends the same
 requests. Prints JSON, and ends with 1 if there was an answer of 500 or above or anything else that must not be.
 
-    .venv/bin/python load/fuzz.py --count 1000000 --seconds 600
+    .venv/.load/bin/python -m load.fuzz --count 1000000 --seconds 600
 """
 
 from __future__ import annotations

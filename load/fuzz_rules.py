@@ -3,7 +3,7 @@
 None of it may raise, and the laws that `tests/http/mutations.py` asserts must hold. Prints JSON; the first failure
 ends it, with the bytes that made it.
 
-    .venv/bin/python load/fuzz_rules.py --count 500000 --seconds 120 --seed 1
+    .venv/.load/bin/python -m load.fuzz_rules --count 500000 --seconds 120 --seed 1
 """
 
 from __future__ import annotations

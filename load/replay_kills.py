@@ -27,7 +27,8 @@ from typing import Any, Final
 import orjson
 
 from load import access_log
-from load.chaos.sink import Mood, Sink
+from load.chaos.moods import Mood
+from load.chaos.sink import Sink
 
 START_WITHIN_S: Final = 120.0
 STUCK_S: Final = 300.0  # without a new arrival, it is given up
@@ -39,10 +40,15 @@ class Numbers(Sink):
 
     came_in: Counter[int] = field(default_factory=Counter)
 
-    def came(self, body: bytes) -> Mood:
-        """Count it by the number in its URL."""
+    def name_of(self, _: bytes, body: bytes, /) -> str:
+        """The number in its URL."""
+        number: str = orjson.loads(body)["url"].rpartition("n=")[2]
+        return number
+
+    def came(self, name: str) -> Mood:
+        """Count it."""
         self.requests += 1
-        self.came_in[int(orjson.loads(body)["url"].rpartition("n=")[2])] += 1
+        self.came_in[int(name)] += 1
         return Mood.FINE
 
 

@@ -13,6 +13,7 @@ import os
 import secrets
 import signal
 import socket
+import time
 from typing import Any
 
 import orjson
@@ -51,11 +52,12 @@ async def run_worker(settings: Settings) -> None:
         for task in done - {stop}:
             task.result()  # a bug, or another number of partitions: end loudly
     finally:
+        told_s = time.monotonic()
         for task in (hosting, failing, stop):
             task.cancel()
         await asyncio.wait({hosting, failing, stop})
         with contextlib.suppress(*AWAY, RedisError):
-            await runtime.stop()
+            await runtime.stop(told_s)
     log.info("worker ended", extra={"worker": name})
 
 

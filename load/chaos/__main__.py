@@ -2,7 +2,8 @@
 
     .venv/bin/python -m load.chaos --kills 200 --events 200000 --report docs/chaos.md
 
-Exit code 1 if anything was lost, repeated without a reason or out of order. It ends by itself.
+A failover by Sentinel comes last. Exit code 1 if anything was lost, repeated without a reason or out of order, or any
+other fault was found. It ends by itself.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from time import time_ns
 
 from load.chaos.campaign import Plan, run
+from load.chaos.failover import fail_over
 from load.chaos.report import page, summary
 from load.chaos.troubles import TROUBLES
 
@@ -38,10 +40,11 @@ def main() -> None:
         folder = options.keep or Path(passing)
         folder.mkdir(parents=True, exist_ok=True)
         result = asyncio.run(run(plan, TROUBLES, folder))
-    print(json.dumps(summary(result), indent=2))
+        failover = asyncio.run(fail_over(folder / "failover"))
+    print(json.dumps(summary(result, failover), indent=2))
     if options.report:
-        options.report.write_text(page(result))
-    sys.exit(1 if result.findings.faults else 0)
+        options.report.write_text(page(result, failover))
+    sys.exit(1 if result.findings.faults or failover.faults else 0)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from load.chaos.sink import Arrival
 
+CONCURRENCY = 128  # the setting's default: what one worker may have under way
 JUST_BEFORE_S = 5.0  # an event that a killed worker had under way arrived at most so long before the kill
 SWAPPED_WITHIN_S = 10.0  # an event that was passed by, arrived so soon after the trouble's end
 JUST_AFTER_S = 1.0  # or so long after it: what is in the kernel's buffers outlives who wrote it
@@ -51,6 +52,12 @@ class Facts:
     left_open: Mapping[str, int]
     blows: Sequence[Blow]
     ledger: Mapping[str, int]
+    poison: Mapping[str, bool] = field(default_factory=dict)
+    """Events that had to end dead, by name: whether they were acknowledged."""
+    damaged: tuple[int, int] = (0, 0)
+    """How many entries without sense were surely written, and how many perhaps beside these."""
+    dead: Sequence[tuple[str, str]] = ()
+    """Of each dead letter its reason and its event's name, which is empty if it cannot be read."""
 
 
 @dataclass(slots=True)
@@ -92,6 +99,7 @@ def find(facts: Facts, most_in_flight: int) -> Findings:
         last_s[arrival.name] = arrival.at_s
     _compare(found, facts, order)
     _judge_events(found, facts, most_in_flight)
+    _judge_dead(found, facts)
     _judge_times_and_ledger(found, facts, len(last_s))
     return found
 
@@ -145,6 +153,21 @@ def _judge_events(found: Findings, facts: Facts, most_in_flight: int) -> None:
             found.faults.append(f"{facts.blows[place].name} repeated {count} events, more than were in flight")
 
 
+def _judge_dead(found: Findings, facts: Facts) -> None:
+    """What had to end dead did, for its reason, and nothing else did."""
+    exhausted = Counter(name for reason, name in facts.dead if reason == "exhausted" and name in facts.poison)
+    unreadable = sum(reason == "unreadable" for reason, _ in facts.dead)
+    missing = [name for name, acknowledged in facts.poison.items() if acknowledged and not exhausted[name]]
+    if missing:
+        found.faults.append(f"{len(missing)} poison events did not end dead: {missing[:5]}")
+    others = [one for one in facts.dead if one[0] != "unreadable" and not exhausted[one[1]]]
+    if others or max(exhausted.values(), default=1) > 1:
+        found.faults.append(f"{len(others)} others died, or a poison event twice: {others[:5]}")
+    written, perhaps = facts.damaged
+    if not written <= unreadable <= written + perhaps:
+        found.faults.append(f"{written} entries without sense were written, {unreadable} ended dead as such")
+
+
 def _judge_times_and_ledger(found: Findings, facts: Facts, arrived: int) -> None:
     for blow in facts.blows:
         if blow.healed_s is not None and blow.healed_s > HEAL_WITHIN_S:
@@ -152,5 +175,6 @@ def _judge_times_and_ledger(found: Findings, facts: Facts, arrived: int) -> None
     ledger = facts.ledger
     if ledger["accepted"] != sum(ledger[name] for name in ("delivered", "dropped", "dead", "pending")):
         found.faults.append(f"the ledger does not balance: {dict(ledger)}")
-    if (ledger["delivered"], ledger["pending"]) != (arrived, 0):
-        found.faults.append(f"{arrived} different events arrived, the ledger says {dict(ledger)}")
+    if (ledger["delivered"], ledger["dead"], ledger["pending"]) != (arrived, len(facts.dead), 0):
+        dead = f", {len(facts.dead)} died" if facts.dead else ""
+        found.faults.append(f"{arrived} different events arrived{dead}, the ledger says {dict(ledger)}")

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from load.chaos.account import Blow, Facts, Findings, find
-from load.chaos.fleet import Fleet
+from load.chaos.account import CONCURRENCY, Blow, Facts, Findings, find
+from load.chaos.fleet import Fleet, until_ready
+from load.chaos.healing import healed
+from load.chaos.scene import Scene
 from load.chaos.senders import ANSWER_WITHIN_S, Senders
 from load.chaos.sink import Sink
+from load.chaos.tls import OPENSSL, Certificates
 from load.chaos.troubles import Trouble
+from load.chaos.watch import Watch
+from relay.http.connections import allow_many_connections
 
-PATIENCE_S: Final = 60.0
 QUIET_WITHIN_S: Final = 120.0
-CONCURRENCY: Final = 128  # the setting's default: what one worker may have under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,56 +51,93 @@ class Result:
     took_s: float
     findings: Findings
     facts: Facts
-    senders: Senders
+    scene: Scene
+    watch: Watch
     kills: int
     status: dict[str, Any]
 
 
-async def run(plan: Plan, troubles: Sequence[Trouble], folder: Path) -> Result:
-    """Run the plan in an empty folder; nothing of it is left running."""
+async def run(plan: Plan, troubles: Sequence[Trouble], folder: Path, first: Sequence[Trouble] = ()) -> Result:
+    """Run the plan in an empty folder: the `first` one after the other, then the others. Nothing is left running."""
     began_s = time.monotonic()
-    sink = Sink()
+    allow_many_connections()
+    sink = Sink(Certificates(folder) if OPENSSL else None)
     await sink.start()
-    fleet = Fleet(folder, sink.url)
+    fleet = Fleet(folder, sink)
+    scene = Scene(fleet, sink, Senders(fleet.doors, plan.visitors, plan.rate))
     try:
         await fleet.start()
-        senders = Senders(fleet.doors, plan.visitors, plan.rate)
-        sending = asyncio.create_task(senders.run())
-        blows, kills = await _strike(plan, troubles, fleet, sink, senders)
-        senders.end()
-        await sending
+        watch = Watch(scene)
+        watch.before = watch.look()
+        tasks = [asyncio.create_task(part) for part in (scene.senders.run(), watch.run())]
+        blows, kills = await _strike(plan, troubles, first, scene, watch)
+        await _until_poison_is_dead(scene, watch)
+        scene.senders.end()
+        await tasks[0]
+        tasks[1].cancel()
         status = await _quiet(fleet, sink)
+        dead = await watch.dead()
+        await watch.cut_off()
+        await _last_audit(fleet, watch)
     finally:
+        scene.strangers.let_go()
         await fleet.stop()
         sink.stop()
-    unsure = senders.refused | senders.unanswered | senders.waited
-    facts = Facts(senders.acknowledged, unsure, sink.arrivals, sink.left_open, blows, status["ledger"])
+    facts = _facts(scene, blows, status["ledger"], dead)
     findings = find(facts, CONCURRENCY)
+    findings.faults += _other_faults(scene, watch)
+    return Result(plan, time.monotonic() - began_s, findings, facts, scene, watch, kills, status)
+
+
+def _facts(scene: Scene, blows: list[Blow], ledger: dict[str, int], dead: list[tuple[str, str]]) -> Facts:
+    senders, strangers, sink = scene.senders, scene.strangers, scene.sink
+    return Facts(
+        acknowledged=senders.acknowledged | strangers.acknowledged,
+        unsure=senders.refused | senders.unanswered | senders.waited | strangers.unsure,
+        arrivals=sink.arrivals,
+        left_open=sink.left_open,
+        blows=blows,
+        ledger=ledger,
+        poison=strangers.poison,
+        damaged=(strangers.damaged, strangers.perhaps_damaged),
+        dead=[(reason, json.loads(body)["name"] if body else "") for reason, body in dead],
+    )
+
+
+def _other_faults(scene: Scene, watch: Watch) -> Iterator[str]:
+    """What the account of events cannot say."""
+    senders = scene.senders
     if senders.wrong:
-        findings.faults.append(f"doors answered neither 202 nor 503 with Retry-After: {dict(senders.wrong)}")
+        yield f"doors answered neither 202 nor 503 with Retry-After: {dict(senders.wrong)}"
     if senders.waited:
-        findings.faults.append(f"{len(senders.waited)} posts to a living door had no answer in {ANSWER_WITHIN_S:g} s")
-    return Result(plan, time.monotonic() - began_s, findings, facts, senders, kills, status)
+        yield f"{len(senders.waited)} posts to a living door had no answer in {ANSWER_WITHIN_S:g} s"
+    if wrong := {status: count for status, count in scene.strangers.answers.items() if "wrong" in status}:
+        yield f"doors failed at hostile clients: {wrong}"
+    if watch.differences:
+        yield f"{len(watch.differences)} differences in {watch.audits} audits: {watch.differences[:5]}"
+    yield from watch.grown()
 
 
 async def _strike(
-    plan: Plan, troubles: Sequence[Trouble], fleet: Fleet, sink: Sink, senders: Senders
+    plan: Plan, troubles: Sequence[Trouble], first: Sequence[Trouble], scene: Scene, watch: Watch
 ) -> tuple[list[Blow], int]:
     """Trouble after trouble; what was done, and how many of it were kills."""
     draw = random.Random(plan.seed)
     blows: list[Blow] = []
     kills = 0
     end_s = time.monotonic() + plan.seconds
-    for turn, trouble in enumerate(_deck(troubles, draw)):
-        reached = kills >= plan.kills and senders.count >= plan.events
-        if turn >= len(troubles) and (reached or time.monotonic() > end_s):
+    once = len(first) + len(troubles)
+    for turn, trouble in enumerate(chain(first, _deck(troubles, draw))):
+        reached = kills >= plan.kills and scene.senders.count >= plan.events
+        if turn >= once and (reached or time.monotonic() > end_s):
             break
         await asyncio.sleep(draw.uniform(0.2, 1.0))
-        while (blow := await trouble.strike(fleet, sink)) is None:  # noqa: ASYNC110 - its victim is being started
+        while (blow := await trouble.strike(scene)) is None:  # noqa: ASYNC110 - its victim is being started
             await asyncio.sleep(0.05)
         kills += trouble.kills
-        if draw.random() < plan.waits:
-            blow = replace(blow, healed_s=await _healed(blow.ended_s, sink, senders))
+        if turn < len(first) or draw.random() < plan.waits:
+            blow = replace(blow, healed_s=await healed(blow.ended_s, scene.sink, scene.senders))
+            await watch.audit(blow.name)
         blows.append(blow)
     return blows, kills
 
@@ -103,33 +145,35 @@ async def _strike(
 def _deck(troubles: Sequence[Trouble], draw: random.Random) -> Iterator[Trouble]:
     """Each trouble once, in any order, so that also a short run has them all; then by weight, for ever."""
     yield from draw.sample(troubles, len(troubles))
-    while True:
+    while troubles:
         yield from draw.choices(troubles, [trouble.weight for trouble in troubles])
-
-
-async def _healed(since_s: float, sink: Sink, senders: Senders) -> float:
-    """Wait until all is well; returns how long after that moment it was.
-
-    That is, every door acknowledged an event that was posted since, and of every visitor one that was posted since
-    has arrived; so every partition is served, and nothing from before waits any longer.
-    """
-    waiting = dict(senders.posted)
-    while time.monotonic() < since_s + PATIENCE_S:
-        waiting = {visitor: number for visitor, number in waiting.items() if sink.newest.get(visitor, 0) <= number}
-        if not waiting and all(senders.acknowledged_s.get(door, 0.0) > since_s for door in senders.doors):
-            break
-        await asyncio.sleep(0.01)
-    return time.monotonic() - since_s
 
 
 async def _quiet(fleet: Fleet, sink: Sink) -> dict[str, Any]:
     """Wait until nothing is pending and nothing arrives any more; what the relay says then."""
     deadline_s = time.monotonic() + QUIET_WITHIN_S
     for door in fleet.doors:
-        await fleet.until_ready(door, workers=2)
+        await until_ready(door, workers=2)
     while True:
         before = len(sink.arrivals)
         status = await fleet.status()
         if (status["ledger"]["pending"] == 0 and len(sink.arrivals) == before) or time.monotonic() > deadline_s:
             return status
         await asyncio.sleep(0.5)
+
+
+async def _until_poison_is_dead(scene: Scene, watch: Watch) -> None:
+    """Wait while visitors post: an event that fails while nothing else is sent cannot be told from an outage."""
+    deadline_s = time.monotonic() + QUIET_WITHIN_S
+    due = sum(scene.strangers.poison.values()) + scene.strangers.damaged
+    while due and len(await watch.dead()) < due and time.monotonic() < deadline_s:  # noqa: ASYNC110 - asked of the queue
+        await asyncio.sleep(0.5)
+
+
+async def _last_audit(fleet: Fleet, watch: Watch) -> None:
+    """Purge what the run itself had damaged; then the command has to say that all agrees."""
+    await fleet.command("dead", "purge", "--reason", "unreadable")
+    code, said = await fleet.command("audit")
+    watch.audits += 1
+    if code:
+        watch.differences.append(f"at the end: {said}")

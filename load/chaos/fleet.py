@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from asyncio.subprocess import Process
@@ -23,10 +22,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from load.chaos.ports import free_port
 from load.chaos.proxy import Proxy
+from load.chaos.sink import Sink
 
 START_WITHIN_S: Final = 60.0
 STOP_WITHIN_S: Final = 40.0
+PARTITIONS: Final = 8  # the setting's default
 FAIR: Final = 3  # of eight partitions; one is given back at a time, and the last may take a moment longer
 
 
@@ -44,12 +46,45 @@ class Role(StrEnum):
 _WORD: Final = {Role.DOOR: "serve", Role.WORKER: "work"}
 
 
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def relay_environ(sink: Sink) -> dict[str, str]:
+    """The environment of a relay that sends there. Times and limits are those in use, but for shorter waits."""
+    inherited = {key: text for key, text in os.environ.items() if not key.startswith("RELAY_")}
+    return inherited | {
+        "RELAY_UPSTREAM": sink.url,
+        "RELAY_SITES": "example.com",
+        "RELAY_TRUSTED_PROXIES": "127.0.0.1",
+        "RELAY_RETRY_BASE_S": "0.2",
+        "RELAY_RETRY_CAP_S": "2",
+        "RELAY_RETRY_FOR_S": "10",
+        "RELAY_ANSWER_TIMEOUT_S": "3",
+        "RELAY_LOG_FORMAT": "json",
+    }
+
+
+async def command(env: dict[str, str], *words: str) -> tuple[int, str]:
+    """Run `relay …`; its exit code, and what it said."""
+    asked = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "relay", *words, env=env, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await asked.communicate()
+    return await asked.wait(), said.decode()
+
+
+async def until_ready(door: str, *, workers: int = 1) -> None:
+    """Wait until a door is ready and sees so many workers."""
+
+    async def ready() -> bool:
+        try:
+            async with aiohttp.ClientSession() as session, session.get(f"{door}/health/ready") as answer:
+                return answer.status == 200 and (await answer.json())["workers"] >= workers  # noqa: PLR2004 - ready
+        except aiohttp.ClientError:
+            return False
+
+    deadline_s = time.monotonic() + START_WITHIN_S
+    while not await ready():
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"{door} is not ready; see the logs beside its data")
+        await asyncio.sleep(0.05)
 
 
 @dataclass(slots=True)
@@ -83,10 +118,10 @@ class Kept:
 
 @dataclass(slots=True)
 class Fleet:
-    """All of it, in a folder of its own. Times and limits are those of a relay in use, but for shorter waits."""
+    """All of it, in a folder of its own."""
 
     folder: Path
-    upstream: str
+    sink: Sink
     proxy: Proxy = field(default_factory=Proxy)
     ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
     kept: dict[Role, Kept] = field(default_factory=dict)
@@ -100,24 +135,19 @@ class Fleet:
     async def start(self) -> None:
         """Start everything; returns when both doors are ready and the workers share the partitions."""
         await self.proxy.start()
-        common = {key: text for key, text in os.environ.items() if not key.startswith("RELAY_")} | {
-            "RELAY_UPSTREAM": self.upstream,
-            "RELAY_SITES": "*",
-            "RELAY_TRUSTED_PROXIES": "127.0.0.1",
-            "RELAY_RETRY_BASE_S": "0.2",
-            "RELAY_RETRY_CAP_S": "2",
-            "RELAY_ANSWER_TIMEOUT_S": "3",
-            "RELAY_LOG_FORMAT": "json",
-        }
+        common = relay_environ(self.sink)
         listen = [f"127.0.0.1:{port}" for port in self.ports]
         self._keep(Role.SUPERVISOR, ("up",), common | {"RELAY_DATA": str(self._data), "RELAY_LISTEN": listen[0]})
         self.proxy.socket = str(await self._until("a start of relay up", self._socket))
         beside = common | {"RELAY_REDIS_URL": f"redis://127.0.0.1:{self.proxy.port}"}
         self._keep(Role.SECOND_DOOR, ("serve",), beside | {"RELAY_LISTEN": listen[1]})
-        self._keep(Role.SECOND_WORKER, ("work",), beside)
+        secure = {"RELAY_UPSTREAM": self.sink.secure_url}
+        if self.sink.certificates:
+            secure["SSL_CERT_FILE"] = str(self.sink.certificates.authority)
+        self._keep(Role.SECOND_WORKER, ("work",), beside | secure)
         await self._until("two doors", self._pid_of_all)
         for door in self.doors:
-            await self.until_ready(door, workers=2)
+            await until_ready(door, workers=2)
         async with asyncio.timeout(START_WITHIN_S):
             while not await self._is_shared():  # noqa: ASYNC110 - asked of other processes
                 await asyncio.sleep(0.1)
@@ -177,22 +207,6 @@ class Fleet:
             return True
         return False
 
-    async def until_ready(self, door: str, *, workers: int = 1) -> None:
-        """Wait until a door is ready and sees so many workers."""
-
-        async def ready() -> bool:
-            try:
-                async with aiohttp.ClientSession() as session, session.get(f"{door}/health/ready") as answer:
-                    return answer.status == 200 and (await answer.json())["workers"] >= workers  # noqa: PLR2004 - ready
-            except aiohttp.ClientError:
-                return False
-
-        deadline_s = time.monotonic() + START_WITHIN_S
-        while not await ready():
-            if time.monotonic() > deadline_s:
-                raise TimeoutError(f"{door} is not ready; see the logs in {self.folder}")
-            await asyncio.sleep(0.05)
-
     async def _until(self, what: str, condition: Callable[[], Any]) -> Any:
         deadline_s = time.monotonic() + START_WITHIN_S
         while not (value := condition()):
@@ -201,13 +215,13 @@ class Fleet:
             await asyncio.sleep(0.02)
         return value
 
+    async def command(self, *words: str) -> tuple[int, str]:
+        """Run `relay …` beside it; its exit code, and what it said."""
+        return await command(self.kept[Role.SUPERVISOR].env | {"RELAY_REDIS_URL": self.redis_url}, *words)
+
     async def status(self) -> dict[str, Any]:
         """What `relay status --json` tells."""
-        env = self.kept[Role.SUPERVISOR].env | {"RELAY_REDIS_URL": self.redis_url}
-        asked = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "relay", "status", "--json", env=env, stdout=asyncio.subprocess.PIPE
-        )
-        said, _ = await asked.communicate()
+        _, said = await self.command("status", "--json")
         told: dict[str, Any] = json.loads(said)
         return told
 

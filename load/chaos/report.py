@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import platform
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from load.chaos.account import Blow
-from load.chaos.campaign import CONCURRENCY, Plan, Result
+from load.chaos.account import CONCURRENCY, Blow
+from load.chaos.campaign import Plan, Result
+from load.chaos.evidence import beside, table
+from load.chaos.failover import Failover
+from load.chaos.watch import WATCHED
 
 COMMAND = ".venv/bin/python -m load.chaos"
 
 
-def summary(result: Result) -> dict[str, Any]:
+def summary(result: Result, failover: Failover) -> dict[str, Any]:
     """The numbers that matter."""
-    found, senders = result.findings, result.senders
+    found, senders, strangers = result.findings, result.scene.senders, result.scene.strangers
     return {
         "seed": result.plan.seed,
         "took_s": round(result.took_s),
@@ -35,15 +39,28 @@ def summary(result: Result) -> dict[str, Any]:
         "unanswered": len(senders.unanswered),
         "waited": len(senders.waited),
         "slowest_refusal_s": round(max(senders.refusal_s, default=0.0), 2),
+        "poison": {"acknowledged": sum(strangers.poison.values()), "damaged": strangers.damaged},
+        "dead": dict(Counter(reason for reason, _ in result.facts.dead)),
+        "answers_to_hostile_clients": dict(sorted(strangers.answers.items())),
+        "audits": result.watch.audits,
+        "audits_differ": len(result.watch.differences),
+        "footprints": {
+            role: [
+                {"mb": round(seen[role].mb, 1), "handles": seen[role].handles} if role in seen else None
+                for seen in (result.watch.before, result.watch.most, result.watch.after)
+            ]
+            for role in WATCHED
+        },
         "ledger": result.status["ledger"],
         "known_repeats": result.status["repeated"],
-        "faults": found.faults,
+        "failover": asdict(failover),
+        "faults": found.faults + failover.faults,
     }
 
 
-def page(result: Result) -> str:
+def page(result: Result, failover: Failover) -> str:
     """The page for docs/."""
-    told, plan = summary(result), result.plan
+    told, plan = summary(result, failover), result.plan
     ended = _ended_early(plan, told["kills"], told["acknowledged"])
     faults = "".join(f"- {fault}\n" for fault in told["faults"])
     return f"""# What the relay survived
@@ -61,9 +78,9 @@ and a second worker that reach the queue through a proxy, a server in Plausible'
 numbered events all the time. One trouble after the other, one in five before the last has healed. Whatever ends is
 started again.
 
-`make test` does the same in small (`tests/system/test_chaos.py`): kills, SIGTERMs and cut connections for 15 seconds,
-or until each came once; a SIGTERM for each door and worker and for the server, one after the other; and a server that
-freezes, is too slow, has a full disk, and is killed.
+`make test` does the same in small, for a minute (`tests/system/test_chaos.py`): hostile clients, poison, a SIGTERM for
+each door and worker and for the server, a server that freezes, is too slow, has a full disk and is killed, and then
+kills at random.
 
 {_account(told)}
 
@@ -76,6 +93,28 @@ would be a fault.
 | Trouble | Times | Healed, median | Healed, longest | Repeated, in all | Repeated, most |
 |---|---|---|---|---|---|
 {_rows(result)}
+
+## Memory and handles
+
+Resident memory and open handles: at the start, the most of any process that played the role, and at the end, when the
+doors had ended what hostile clients had left to them.
+
+| Process | Start | Most | End |
+|---|---|---|---|
+{_footprints(result)}
+
+## A failover
+
+{_failover(failover)}
+
+## What shows what
+
+The troubles of this run, by the beginning of their names, and the tests that show the same or what no run can
+(`make test`, in `tests`).
+
+| Promise | In the run | Tests |
+|---|---|---|
+{table()}
 
 ## Faults
 
@@ -109,6 +148,12 @@ def _account(told: dict[str, Any]) -> str:
 | posts whose answer never came: their door was killed or not yet back | {told["unanswered"]:,} |
 | of those two, arrived all the same | {told["arrived_without_202"]} |
 | the slowest 503, on a machine as busy as this | {told["slowest_refusal_s"]} s |
+| audits while the troubles came and went, of these that differ | {told["audits"]}, {told["audits_differ"]} |
+| poison events acknowledged, and dead `exhausted` \
+| {told["poison"]["acknowledged"]}, {told["dead"].get("exhausted", 0)} |
+| entries without sense written into the queue, and dead `unreadable` \
+| {told["poison"]["damaged"]}, {told["dead"].get("unreadable", 0)} |
+| answers to hostile clients, by status; no 5xx but 503 with `Retry-After` | {_answers(told)} |
 | the ledger at the end | accepted {ledger["accepted"]:,} = delivered {ledger["delivered"]:,} \
 + dropped {ledger["dropped"]} + dead {ledger["dead"]} + pending {ledger["pending"]} |"""
 
@@ -125,3 +170,24 @@ def _rows(result: Result) -> str:
         longest = f"{healed[-1]:.1f} s" if healed else ""
         rows.append(f"| {name} | {len(blows)} | {middle} | {longest} | {sum(repeated)} | {max(repeated)} |")
     return "\n".join(rows)
+
+
+def _answers(told: dict[str, Any]) -> str:
+    return ", ".join(f"{status}: {count:,}" for status, count in told["answers_to_hostile_clients"].items())
+
+
+def _footprints(result: Result) -> str:
+    rows = []
+    for role in WATCHED:
+        seen = (times.get(role) for times in (result.watch.before, result.watch.most, result.watch.after))
+        cells = [f"{one.mb:.0f} MB, {one.handles}" if one else "" for one in seen]
+        rows.append(f"| {role} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _failover(told: Failover) -> str:
+    return f"""Afterwards, a relay of its own with a master, a replica and a Sentinel; the master is killed under load.
+Sentinel had elected the replica after {told.elected_s:.1f} s, and {told.healed_s:.1f} s later all was well. Of \
+{told.acknowledged:,} acknowledged
+events {told.lost} were lost, which a replica [may]({beside("docs/promises.md")}#a-202-is-kept) if they are from the
+last instant, and {told.repeated} were repeated."""

@@ -1,6 +1,7 @@
 """A server in Plausible's place that notes every event it counts, in the order of arrival, and fails when told.
 
-An event is counted when its request came whole, as Plausible would: also when the answer is then withheld.
+An event is counted when its request came whole, as Plausible would: also when the answer is then withheld. How it
+can fail stands in moods.py. It listens twice, the second time with TLS if there are certificates.
 """
 
 from __future__ import annotations
@@ -9,46 +10,19 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final, cast
 
 import httptools
 import orjson
 
+from load.chaos.moods import COUNTS, LEAVES_OPEN, NOT_READ, Mood, answer_of
+from load.chaos.ports import free_port
+from load.chaos.tls import Certificates
+
 ANSWER_S: Final = 0.02  # as a real one would take: so whatever is killed or stopped has something under way
 SLOW_S: Final = 0.5
-
-
-class Mood(StrEnum):
-    """How the sink answers."""
-
-    FINE = "fine"
-    UNAVAILABLE = "503"
-    CRASHING = "500"
-    BUSY = "429 with Retry-After"
-    NOT_FOUND = "404"
-    REDIRECT = "302"
-    SLOW = "slow"
-    RESET_BEFORE = "resets before the request is whole"
-    RESET_AFTER = "resets after the request"
-    HANG = "never answers"
-    GARBAGE = "answers no HTTP"
-
-
-COUNTS: Final = frozenset({Mood.FINE, Mood.SLOW, Mood.RESET_AFTER, Mood.HANG, Mood.GARBAGE})
-LEAVES_OPEN: Final = frozenset({Mood.RESET_AFTER, Mood.HANG, Mood.GARBAGE})
-"""Whoever sent the event cannot know whether it was counted: its repetition is nobody's fault."""
-
-_ANSWERS: Final[dict[Mood, bytes]] = {
-    Mood.FINE: b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok",
-    Mood.SLOW: b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok",
-    Mood.UNAVAILABLE: b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
-    Mood.CRASHING: b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
-    Mood.BUSY: b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
-    Mood.NOT_FOUND: b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
-    Mood.REDIRECT: b"HTTP/1.1 302 Found\r\nLocation: https://example.com/\r\nContent-Length: 0\r\n\r\n",
-    Mood.GARBAGE: b"SSH-2.0-OpenSSH_9.9\r\n",
-}
+STRANGER: Final = b"stranger "
+"""A User-Agent that begins so goes on with the event's name: nobody can tell it by a body that was damaged."""
 
 
 @dataclass(slots=True)
@@ -63,31 +37,65 @@ class Arrival:
 class Sink:
     """The server. `requests` counts all that came whole, counted as events or not."""
 
+    certificates: Certificates | None = None
     mood: Mood = Mood.FINE
+    poison: set[str] = field(default_factory=set)
+    """Names of the events at which it crashes, whatever its mood, and which it never counts."""
     arrivals: list[Arrival] = field(default_factory=list)
     newest: dict[int, int] = field(default_factory=dict)
     """Visitor → the highest number that arrived."""
     left_open: Counter[str] = field(default_factory=Counter)
     """How often each event was counted and not answered."""
     requests: int = 0
-    url: str = ""
-    _server: asyncio.Server | None = None
+    says_no_tls: bool = False
+    """Whether, from the next start on, it answers to TLS as if it were none."""
+    connections: set[_Connection] = field(default_factory=set)
+    _ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
+    _servers: list[asyncio.Server] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._ports[0]}"
+
+    @property
+    def secure_url(self) -> str:
+        """Where it listens with TLS, or else without."""
+        return f"https://127.0.0.1:{self._ports[1]}" if self.certificates else self.url
 
     async def start(self) -> None:
-        """Listen on a free port of loopback."""
-        self._server = await asyncio.get_running_loop().create_server(lambda: _Connection(self), "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        """Listen on loopback, where it listened before."""
+        loop = asyncio.get_running_loop()
+        port, secure_port = self._ports
+        self._servers = [await loop.create_server(lambda: _Connection(self), "127.0.0.1", port)]
+        if self.certificates is not None:
+            tls = None if self.says_no_tls else self.certificates.context
+            speaking = _NoTls if self.says_no_tls else lambda: _Connection(self)
+            self._servers.append(await loop.create_server(speaking, "127.0.0.1", secure_port, ssl=tls))
 
     def stop(self) -> None:
-        """Listen no more."""
-        if self._server is not None:
-            self._server.close()
+        """Listen no more: whoever connects is refused. Connections stay."""
+        for server in self._servers:
+            server.close()
 
-    def came(self, body: bytes) -> Mood:
+    def cut(self) -> None:
+        """End every connection. What was counted and not yet answered is left open."""
+        for connection in list(self.connections):
+            connection.cut()
+
+    def name_of(self, agent: bytes, body: bytes, /) -> str:
+        """The event's name, by its User-Agent and body."""
+        if agent.startswith(STRANGER):
+            return agent.removeprefix(STRANGER).decode()
+        name: str = orjson.loads(body)["name"]
+        return name
+
+    def came(self, name: str) -> Mood:
         """A request came whole: count it as the mood says; how to answer it."""
         self.requests += 1
+        if name in self.poison:
+            return Mood.CRASHING
         if self.mood in COUNTS:
-            name = orjson.loads(body)["name"]
             self.arrivals.append(Arrival(name, time.monotonic()))
             visitor, number = map(int, name.split(":"))
             self.newest[visitor] = max(number, self.newest.get(visitor, 0))
@@ -103,37 +111,71 @@ class _Connection(asyncio.Protocol):
         self._sink = sink
         self._parser = httptools.HttpRequestParser(self)
         self._body = b""
+        self._agent = b""
+        self._is_deaf = False
+        self._unanswered: str | None = None
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._sink.connections.add(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._sink.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._sink.mood is Mood.RESET_BEFORE:
-            self._abort()
-            return
-        self._parser.feed_data(data)
+        if self._sink.mood in NOT_READ:
+            self._is_deaf = True
+            if self._sink.mood is Mood.RESET_BEFORE:
+                self._abort()
+        if not self._is_deaf:
+            self._parser.feed_data(data)
 
     def on_message_begin(self) -> None:
         self._body = b""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name == b"User-Agent":
+            self._agent = value
 
     def on_body(self, body: bytes) -> None:
         self._body += body
 
     def on_message_complete(self) -> None:
-        match self._sink.came(self._body):
-            case Mood.RESET_AFTER | Mood.RESET_BEFORE:
+        name = self._sink.name_of(self._agent, self._body)
+        match self._sink.came(name):
+            case Mood.RESET_AFTER:
                 self._abort()
             case Mood.HANG:
                 pass
             case mood:
+                self._unanswered = name if mood in COUNTS - LEAVES_OPEN else None
                 wait_s = SLOW_S if mood is Mood.SLOW else ANSWER_S
-                asyncio.get_running_loop().call_later(wait_s, self._answer, _ANSWERS[mood])
+                asyncio.get_running_loop().call_later(wait_s, self._answer, answer_of(mood))
 
     def _answer(self, answer: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(answer)
+            self._unanswered = None
+
+    def cut(self) -> None:
+        """End it now, amid whatever it does."""
+        if self._unanswered is not None:
+            self._sink.left_open[self._unanswered] += 1
+            self._unanswered = None
+        self._abort()
 
     def _abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+
+class _NoTls(asyncio.Protocol):
+    """Answers to the first bytes of TLS as a plain server would."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, _: bytes) -> None:
+        self._transport.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        self._transport.close()

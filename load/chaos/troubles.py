@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import resource
-import signal
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from redis.exceptions import RedisError
-
 from load.chaos.account import Blow
-from load.chaos.fleet import STOP_WITHIN_S, Fleet, Role
-from load.chaos.sink import Mood, Sink
-from relay.queue.connection import AWAY, connect
-
-FREEZE_S: Final = 5.0  # longer than a lease
-AWAY_S: Final = 2.0
-
-Do = Callable[[Fleet, Sink], Awaitable[bool]]
-"""Do it; False if there was nothing to do it to."""
+from load.chaos.fleet import Role
+from load.chaos.hostile import crowd, fuzz, tangles
+from load.chaos.moods import Mood
+from load.chaos.poison import damaged, poisoned
+from load.chaos.queue import cut_queue, full_disk, full_memory, slow_queue, stalled_queue
+from load.chaos.scene import Do, Scene
+from load.chaos.signals import KILL, TERM, ended, frozen
+from load.chaos.tls import OPENSSL
+from load.chaos.upstream import expired, flapping, moody, no_tls, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,120 +31,12 @@ class Trouble:
     may_swap: bool = False
     """Whether an event may be tried, and pass, before the one that it waits for."""
 
-    async def strike(self, fleet: Fleet, sink: Sink) -> Blow | None:
+    async def strike(self, scene: Scene) -> Blow | None:
         """Do it. None if there was nothing to do it to."""
         began_s = time.monotonic()
-        done = await self.do(fleet, sink)
+        done = await self.do(scene)
         return Blow(self.name, began_s, time.monotonic(), self.may_repeat, self.may_swap) if done else None
 
-
-def ended(role: Role, number: signal.Signals) -> Do:
-    """Send a signal that ends it, and wait for that."""
-
-    async def do(fleet: Fleet, _: Sink) -> bool:
-        pid = fleet.pid(role)
-        if pid is None or not await fleet.signal(role, number):
-            return False
-        async with asyncio.timeout(STOP_WITHIN_S):
-            while fleet.pid(role) == pid:  # noqa: ASYNC110 - the system tells of no grandchild's end
-                await asyncio.sleep(0.005)
-        return True
-
-    return do
-
-
-def frozen(role: Role, for_s: float = FREEZE_S) -> Do:
-    """Let it neither answer nor end."""
-
-    async def do(fleet: Fleet, _: Sink) -> bool:
-        if not await fleet.signal(role, signal.SIGSTOP):
-            return False
-        try:
-            await asyncio.sleep(for_s)
-        finally:
-            await fleet.signal(role, signal.SIGCONT)
-        return True
-
-    return do
-
-
-def moody(mood: Mood) -> Do:
-    """Let Plausible's place fail in this way."""
-
-    async def do(_: Fleet, sink: Sink) -> bool:
-        sink.mood = mood
-        try:
-            await asyncio.sleep(AWAY_S)
-        finally:
-            sink.mood = Mood.FINE
-        return True
-
-    return do
-
-
-async def full_memory(fleet: Fleet, _: Sink) -> bool:
-    """Let the server have used more than its `maxmemory`."""
-    try:
-        async with connect(fleet.redis_url, connections=2) as server:
-            await server.config_set("maxmemory", "1")
-            try:
-                await asyncio.sleep(AWAY_S)
-            finally:
-                await server.config_set("maxmemory", "0")
-    except (*AWAY, RedisError):
-        return False
-    return True
-
-
-async def full_disk(fleet: Fleet, _: Sink) -> bool:
-    """Let no file of the server grow: it dies of its next write, and so does each one started meanwhile."""
-    end_s = time.monotonic() + AWAY_S
-    limited: int | None = None
-    while time.monotonic() < end_s:
-        pid = fleet.pid(Role.SERVER)
-        if pid is not None and pid != limited:
-            with contextlib.suppress(ProcessLookupError):
-                resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-                limited = pid
-        await asyncio.sleep(0.005)
-    last = fleet.pid(Role.SERVER)
-    if last is not None:
-        with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(last, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    return limited is not None
-
-
-def slow_queue(delay_s: float) -> Do:
-    """Let what goes through the proxy be late, each way."""
-
-    async def do(fleet: Fleet, _: Sink) -> bool:
-        fleet.proxy.delay_s = delay_s
-        try:
-            await asyncio.sleep(AWAY_S)
-        finally:
-            fleet.proxy.delay_s = 0.0
-        return True
-
-    return do
-
-
-async def stalled_queue(fleet: Fleet, _: Sink) -> bool:
-    """Let nothing through the proxy."""
-    fleet.proxy.open.clear()
-    try:
-        await asyncio.sleep(FREEZE_S)
-    finally:
-        fleet.proxy.open.set()
-    return True
-
-
-async def cut_queue(fleet: Fleet, _: Sink) -> bool:
-    """Reset all connections of the proxy."""
-    fleet.proxy.cut()
-    return True
-
-
-KILL, TERM = signal.SIGKILL, signal.SIGTERM
 
 TROUBLES: Final = (
     Trouble("SIGKILL door", ended(Role.DOOR, KILL), 6, kills=True),
@@ -176,5 +61,20 @@ TROUBLES: Final = (
         Trouble(f"Plausible: {mood}", moody(mood), may_swap=mood is Mood.CRASHING)
         for mood in Mood
         if mood is not Mood.FINE
+    ),
+    Trouble("Plausible: refuses connections", refused),
+    Trouble("Plausible: flaps every 200 ms", flapping),
+    Trouble("clients: half-open, slow and stalled by the hundred", crowd),
+    Trouble("clients: smuggling, split requests, pipelines, bombs", tangles),
+    Trouble("clients: fuzzed bodies and framing", fuzz),
+    Trouble("poison: Plausible answers 500 each time", poisoned),
+    Trouble("poison: entries that cannot be read", damaged),
+    *(
+        (
+            Trouble("Plausible: an expired certificate", expired),
+            Trouble("Plausible: no TLS where TLS should be", no_tls),
+        )
+        if OPENSSL
+        else ()
     ),
 )

@@ -30,14 +30,16 @@ WRONG_CONFIGURATION: Final = 2  # exit code with which a relay command refuses i
 class ChildSpec:
     """A process to keep running.
 
-    `stop_within_s` is what it may take from SIGTERM to its end. `ready` returns once the child serves.
-    Output is inherited, or appended to `log`.
+    `stop_within_s` is what it may take from SIGTERM to its end. Those with `ends_last` are told to end when all others
+    have ended: these need them until then. `ready` returns once the child serves. Output is inherited, or appended to
+    `log`.
     """
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str]
     stop_within_s: float
+    ends_last: bool = False
     ready: Callable[[], Awaitable[None]] | None = None
     pass_fds: tuple[int, ...] = ()
     log: Path | None = None

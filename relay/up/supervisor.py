@@ -1,4 +1,4 @@
-"""Starts the processes in order, keeps them running, and ends them in the opposite order.
+"""Starts the processes in order, keeps them running, and ends them: side by side, but for what others need until last.
 
 Knows no setting and no port; what the processes are is said by their specs.
 """
@@ -23,7 +23,7 @@ _ONE_PRESS_S: Final = 0.2  # a wrapper may pass on the Ctrl-C that the terminal 
 class Supervisor:
     """Runs the embedded server, if there is one, and the other processes.
 
-    `specs` is the order of starting; the opposite is the order of ending, the server last.
+    `specs` is the order of starting. The server ends last.
     """
 
     def __init__(
@@ -94,11 +94,21 @@ class Supervisor:
 
     def _heard(self, number: signal.Signals) -> None:
         if not self._over.done():
-            _log.info("← %s: ending; Ctrl-C hurries it", number.name)
+            _log.info("← %s: ending, within %g s; Ctrl-C hurries it", number.name, self.ends_within_s)
             self._told_s = time.monotonic()
             self._over.set_result(None)
         elif number == signal.SIGINT and time.monotonic() - self._told_s > _ONE_PRESS_S:
             self._hurry.set()
+
+    @property
+    def ends_within_s(self) -> float:
+        """The longest that an end may take."""
+        return sum(max((child.spec.stop_within_s for child in turn), default=0.0) for turn in self._turns())
+
+    def _turns(self) -> tuple[list[Child], list[Child]]:
+        """Who is told to end at once, and who when these have ended."""
+        last = [child for child in self._children if child.spec.ends_last]
+        return [child for child in self._children if not child.spec.ends_last], last
 
     async def _end(self) -> None:
         orderly = asyncio.create_task(self._end_in_order())
@@ -114,8 +124,8 @@ class Supervisor:
         return None
 
     async def _end_in_order(self) -> None:
-        for child in reversed(self._children):
-            await self._end_child(child, child.spec.stop_within_s)
+        for turn in self._turns():
+            await asyncio.gather(*(self._end_child(child, child.spec.stop_within_s) for child in turn))
 
     async def _end_child(self, child: Child, within_s: float) -> None:
         """End a process; those whose turn has not come are still kept running."""

@@ -1,5 +1,6 @@
 """Workers at work: the real runtime, a real Redis, and the sandbox in Plausible's place, all in one loop."""
 
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -56,7 +57,7 @@ class Rig:
                 if task.done():
                     task.result()
         finally:
-            await runtime.stop()
+            await runtime.stop(time.monotonic())
 
     async def close_upstream(self) -> None:
         """Let nothing listen in Plausible's place."""

@@ -1,5 +1,6 @@
 """No stored text, however it came into the queue, becomes a header line or a second request."""
 
+import time
 from collections.abc import Iterator
 
 import orjson
@@ -59,7 +60,7 @@ async def test_no_stored_text_becomes_a_line(redis: Redis, redis_url: str) -> No
             return (await ledger(redis, partitions))["pending"] == 0
 
         await until("all events have ended", all_ended)
-        await runtime.stop()
+        await runtime.stop(time.monotonic())
         account = await ledger(redis, partitions)
     seen(wire, account)
     unreadable = [letter async for letter in find(redis, partitions, Which(reason="unreadable"))]

@@ -1,0 +1,125 @@
+"""What is looked at while troubles come and go: the relay's own audit, and the memory and handles of its processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from redis.exceptions import RedisError
+
+from load.chaos.fleet import PARTITIONS, Role
+from load.chaos.scene import Scene
+from relay.queue.audit import Audit, audit
+from relay.queue.connection import AWAY, connect
+from relay.queue.dead import Which, find
+from relay.queue.differences import Kind
+
+WATCHED: Final = (Role.DOOR, Role.SECOND_DOOR, Role.WORKER, Role.SECOND_WORKER)
+DOORS: Final = (Role.DOOR, Role.SECOND_DOOR)
+LOOK_EVERY_S: Final = 1.0
+ANSWERS_WITHIN_S: Final = 20.0
+CUT_WITHIN_S: Final = 60.0  # the door's own limits are 10 and 15 s, and 5 more
+FEW: Final = 8  # handles that come and go: a look at the queue, a reconnect
+MOST_MB: Final = 256.0  # a door has 60 MB at rest and some 110 while a thousand stay open (tests/http/test_hostile.py)
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Memory (RSS) and open files and sockets of a process."""
+
+    mb: float
+    handles: int
+
+    def most(self, other: Footprint | None) -> Footprint:
+        """The larger of each."""
+        return self if other is None else Footprint(max(self.mb, other.mb), max(self.handles, other.handles))
+
+
+@dataclass(slots=True)
+class Watch:
+    """What was seen. `before`, `most` and `after` are by role, whichever process played it then."""
+
+    scene: Scene
+    audits: int = 0
+    differences: list[str] = field(default_factory=list)
+    before: dict[Role, Footprint] = field(default_factory=dict)
+    most: dict[Role, Footprint] = field(default_factory=dict)
+    after: dict[Role, Footprint] = field(default_factory=dict)
+
+    def look(self) -> dict[Role, Footprint]:
+        """What each process takes now."""
+        seen = {}
+        for role in WATCHED:
+            footprint = _footprint(self.scene.fleet.pid(role))
+            if footprint is not None:
+                seen[role] = footprint
+                self.most[role] = footprint.most(self.most.get(role))
+        return seen
+
+    async def run(self) -> None:
+        """Look again and again until cancelled."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def cut_off(self) -> None:
+        """Wait until the doors have ended what was left to them; then look for the last time."""
+        deadline_s = time.monotonic() + CUT_WITHIN_S
+        while True:
+            self.after = self.look()
+            if time.monotonic() > deadline_s or not self.grown():
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def grown(self) -> list[str]:
+        """What grew and should not have, in words."""
+        said = []
+        for role in DOORS:
+            before, after, most = (seen.get(role, Footprint(0.0, 0)) for seen in (self.before, self.after, self.most))
+            if after.handles > before.handles + FEW:
+                said.append(f"the {role} had {before.handles} handles before and {after.handles} after")
+            if most.mb > MOST_MB:
+                said.append(f"the {role} took {most.mb:.0f} MB")
+        return said
+
+    async def audit(self, after: str) -> None:
+        """Recount the queue while traffic flows. Only what the run itself wrote without sense may differ."""
+        told = await self._recounted()
+        self.audits += 1
+        others = [one.says for one in told.differences if one.kind is not Kind.UNREADABLE]
+        unreadable = sum(one.by for one in told.differences if one.kind is Kind.UNREADABLE)
+        if unreadable > self.scene.strangers.damaged + self.scene.strangers.perhaps_damaged:
+            others.append(f"{unreadable} cannot be read")
+        self.differences += [f"after {after}: {says}" for says in others]
+
+    async def _recounted(self) -> Audit:
+        deadline_s = time.monotonic() + ANSWERS_WITHIN_S
+        while True:
+            try:
+                async with connect(self.scene.fleet.redis_url, connections=2) as server:
+                    return await audit(server, PARTITIONS)
+            except (*AWAY, RedisError):
+                if time.monotonic() > deadline_s:
+                    raise
+            await asyncio.sleep(0.1)
+
+    async def dead(self) -> list[tuple[str, str]]:
+        """Of each dead letter its reason, and its event's body."""
+        async with connect(self.scene.fleet.redis_url, connections=2) as server:
+            return [
+                (letter.reason, letter.event.body.decode() if letter.event else "")
+                async for letter in find(server, PARTITIONS, Which())
+            ]
+
+
+def _footprint(pid: int | None) -> Footprint | None:
+    try:
+        proc = Path(f"/proc/{pid}")
+        pages = int((proc / "statm").read_text().split()[1])
+        return Footprint(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, len(list((proc / "fd").iterdir())))
+    except OSError:  # it has just ended
+        return None
