@@ -9,15 +9,13 @@ Whatever is unusual goes on as aiohttp would have it, untouched. This leans on a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from aiohttp import HttpVersion, HttpVersion11, StreamReader, web
 from aiohttp.http import HttpProcessingError
 
 from relay.http.connections import KEPT_S, SenderConnection
-from relay.http.usual import Keeping, Usual
-from relay.rules.visitor import RawHeaders
+from relay.http.usual import Head, Keeping, Usual
 
 PATH: Final = "/api/event"
 SHORT_BYTES: Final = 65_536  # of a body; larger ones may stop the reading, which is for aiohttp to undo
@@ -25,14 +23,12 @@ HELD_S: Final = 1.0  # a body that comes apart from its head comes at once; what
 AHEAD_BYTES: Final = 262_144  # of what a sender may write before he has read an answer
 
 
-class Message(Protocol):
+class Message(Head, Protocol):
     """What of aiohttp's parsed head is looked at here."""
 
     method: str
     path: str
     version: HttpVersion
-    headers: Mapping[str, str]
-    raw_headers: RawHeaders
     should_close: bool
     upgrade: bool
 
@@ -117,7 +113,7 @@ class ShortWayConnection(SenderConnection):
         message, payload = request
         if not 0 < payload.total_bytes <= SHORT_BYTES:
             return False
-        kept = self._usual.begin(self._peer, message.raw_headers, b"".join(payload._buffer))  # noqa: SLF001
+        kept = self._usual.begin(self._peer, message, b"".join(payload._buffer))  # noqa: SLF001
         if kept is None:
             return False
         self._parser.taken += 1

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from aiohttp import web
 
@@ -25,6 +26,13 @@ from relay.rules.visitor import RawHeaders
 from relay.rules.warnings import in_header, of_visitor
 
 
+class Head(Protocol):
+    """The headers of a request, as aiohttp's parser has them: by name, and as they came."""
+
+    headers: Mapping[str, str]
+    raw_headers: RawHeaders
+
+
 class Keeping(NamedTuple):
     """An event that is being kept. `done` when it is on disk, or fails with UnavailableError."""
 
@@ -32,7 +40,7 @@ class Keeping(NamedTuple):
     warnings: tuple[str, ...]
 
 
-_ASKS_FOR_MORE: Final = frozenset({b"idempotency-key", b"x-debug-request", b"expect"})
+_ASKS_FOR_MORE: Final = ("Idempotency-Key", "X-Debug-Request", "Expect")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +49,15 @@ class Usual:
 
     intake: Intake
 
-    def begin(self, peer: str, headers: RawHeaders, body: bytes) -> Keeping | None:
+    def begin(self, peer: str, head: Head, body: bytes) -> Keeping | None:
         """Begin to keep the event of a request. None if it is not usual: then nothing was done, and nothing counted."""
         now_ms = time.time_ns() // 1_000_000
         if self.intake.watch.draining or self.intake.watch.over:
             return None
-        if any(name.lower() in _ASKS_FOR_MORE for name, _ in headers):
-            return None
-        posted = self._read(peer, headers, body)
+        for name in _ASKS_FOR_MORE:
+            if name in head.headers:
+                return None
+        posted = self._read(peer, head.raw_headers, body)
         if posted is None:
             return None
         warnings = (*posted.event.warnings, *of_visitor(posted.sender.visitor))
