@@ -5,9 +5,10 @@ proxy sent them, and what comes out is always one valid bare address, whatever c
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+import msgspec
 
 from relay.rules.forwarded import comma_list, forwarded_for
 
@@ -30,8 +31,7 @@ _LONGEST_PORT = 5
 _LONGEST_ADDRESS = 45  # eight groups of which the last two are written as IPv4, RFC 4291 2.2
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(msgspec.Struct, frozen=True, gc=False):
     """`ip` is canonical text of an address; `user_agent` the header's bytes as they came, None if there was none."""
 
     ip: str
