@@ -23,7 +23,7 @@ from relay.rules.event import Event, Refused, Validation
 from relay.rules.source import Denied, Source, responsible
 from relay.rules.speaking import spoken_for
 from relay.rules.split import bodies_by_site
-from relay.rules.visitor import Network, Visitor, visitor_of
+from relay.rules.visitor import Network, Trusted, Visitor, visitor_of
 
 BODY_WITHIN_S = 15.0  # as Plausible's own server; a broken chunk would be waited for without end
 RETRY_AFTER_S: Final = 2
@@ -38,6 +38,9 @@ class Policy:
     trusted: tuple[Network, ...]
     missing_ip: str = "refuse"
     time_prop: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "trusted", Trusted(self.trusted))
 
     @property
     def refuse_missing_ip(self) -> bool:
