@@ -24,7 +24,7 @@ from relay.http.inflating import (
 from relay.http.intake import Intake, as_json, body_within
 from relay.http.judging import Judging
 from relay.http.keeping import keep
-from relay.http.verdicts import answer
+from relay.http.verdicts import answer, counted
 from relay.queue.committing import UnavailableError
 from relay.rules.batch import MAX_BATCH_BYTES, Unreadable, items_in
 from relay.rules.fault import Fault
@@ -66,8 +66,9 @@ class Batches:
             return self.intake.unavailable("not known to be kept", str(error))
         if isinstance(verdicts, Denied):
             return self.intake.senders.refuse(verdicts)
-        self.intake.watch.count_batch(verdict.status for verdict in verdicts)
-        return as_json(202, answer(verdicts))
+        counts = counted(verdicts)
+        self.intake.watch.count_batch(counts)
+        return web.Response(status=202, body=answer(verdicts, counts), content_type="application/json")
 
     async def _items(self, request: web.Request, take: Callable[[int], None]) -> list[bytes] | web.Response:
         """The batch's items, as posted, if anything can be kept now."""

@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+import msgspec
 import orjson
 from aiohttp import web
 
@@ -22,7 +23,7 @@ from relay.rules.event import Event, Refused, Validation
 from relay.rules.source import Denied, Source, responsible
 from relay.rules.speaking import spoken_for
 from relay.rules.split import bodies_by_site
-from relay.rules.visitor import Network, Visitor, visitor_of
+from relay.rules.visitor import Network, Trusted, Visitor, visitor_of
 
 BODY_WITHIN_S = 15.0  # as Plausible's own server; a broken chunk would be waited for without end
 RETRY_AFTER_S: Final = 2
@@ -38,6 +39,9 @@ class Policy:
     missing_ip: str = "refuse"
     time_prop: str | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "trusted", Trusted(self.trusted))
+
     @property
     def refuse_missing_ip(self) -> bool:
         """Whether a source that speaks has to name a visitor; Plausible would not mind, so in strict mode only."""
@@ -52,7 +56,7 @@ class Sender(NamedTuple):
     forgot: bool = False
 
 
-class Posted(NamedTuple):
+class Posted(msgspec.Struct, frozen=True, gc=False):
     """An event that may be kept, for the sites that stay of it; `key` is the one by which its sender repeats it."""
 
     event: Event
@@ -131,17 +135,12 @@ class Intake:
 def stored(posted: Posted, now_ms: int) -> list[StoredEvent]:
     """One stored event for each site that stays."""
     event, visitor = posted.event, posted.sender.visitor
+    revenue, engagement, occurred_ms = event.revenue is not None, event.name == ENGAGEMENT, posted.occurred_ms
+    ip, agent = visitor.ip, visitor.user_agent
+    if len(event.sites) == 1 == len(posted.admitted.sites):
+        return [StoredEvent(event.sites[0], ip, agent, event.body, now_ms, revenue, engagement, occurred_ms)]
     return [
-        StoredEvent(
-            site=site,
-            ip=visitor.ip,
-            user_agent=visitor.user_agent,
-            body=body,
-            accepted_ms=now_ms,
-            revenue=event.revenue is not None,
-            engagement=event.name == ENGAGEMENT,
-            occurred_ms=posted.occurred_ms,
-        )
+        StoredEvent(site, ip, agent, body, now_ms, revenue, engagement, occurred_ms)
         for site, body in bodies_by_site(event)
         if site in posted.admitted.sites
     ]

@@ -18,7 +18,7 @@ from relay.rules.admission import Admitted
 from relay.rules.event import Refused
 from relay.rules.idempotency import key_in
 from relay.rules.item import Item, Own, read_item
-from relay.rules.source import Denied, no_visitor
+from relay.rules.source import Denied, Source, no_visitor
 from relay.rules.text import shown
 from relay.rules.visitor import Visitor, is_in
 from relay.rules.warnings import of_visitor
@@ -74,14 +74,15 @@ class Judging:
                 own = item.own
                 if own.key is None and self.key is not None:
                     own = own._replace(key=key_in(self.key, place))
-                return self._kept(raw, item._replace(own=own), admitted, Sender(source, self._visitor(own)))
+                return self._kept(raw, Item(item.event, own), admitted, self._sender(source, own))
 
-    def _visitor(self, own: Own) -> Visitor:
-        """The visitor that the item names, as far as it does; the request's for all else."""
+    def _sender(self, source: Source, own: Own) -> Sender:
+        """Who answers for the item, with the visitor that it names as far as it does; the request's for all else."""
+        if own.ip is None and own.user_agent is None and source is self.sender.source:
+            return self.sender
         visitor = self.sender.visitor
-        if own.ip is None and own.user_agent is None:
-            return visitor
-        return Visitor(own.ip or visitor.ip, visitor.user_agent if own.user_agent is None else own.user_agent)
+        ip, agent = own.ip or visitor.ip, visitor.user_agent if own.user_agent is None else own.user_agent
+        return Sender(source, Visitor(ip, agent))
 
     def _kept(self, raw: bytes, item: Item, admitted: Admitted, sender: Sender) -> Kept | Verdict:
         """The item for the sites that stay; in `plausible` validation there may be none, or others."""

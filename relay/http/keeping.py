@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from relay.http.intake import RETRY_AFTER_S, Intake, Posted, stored
-from relay.http.verdicts import Status, Verdict
+from relay.http.verdicts import ACCEPTED, Status, Verdict
 from relay.queue.once import Item, Once, Receipt
 from relay.rules.idempotency import CONFLICT, FIELD, is_of_batch, scope_of
 from relay.rules.source import Denied, Source
@@ -24,7 +26,7 @@ NO_ROOM: Final = (
 UNKNOWN: Final = "not known to be kept, please send it again"
 
 
-class Kept(NamedTuple):
+class Kept(msgspec.Struct, frozen=True, gc=False):
     """An item that may be kept: its bytes as posted, and of what its sender will be warned."""
 
     raw: bytes
@@ -58,7 +60,8 @@ async def keep(intake: Intake, judged: Sequence[Kept | Verdict], now_ms: int) ->
     over = await _over(intake, [item for item in judged if isinstance(item, Kept)])
     if isinstance(over, Denied):
         return over
-    judged = [_within(intake, item, over) for item in judged]
+    if over:
+        judged = [_within(intake, item, over) for item in judged]
     receipts = iter(await _put(intake, [item for item in judged if isinstance(item, Kept)], now_ms))
     return [item if isinstance(item, Verdict) else _verdict(intake, item, next(receipts)) for item in judged]
 
@@ -91,7 +94,7 @@ async def _over(intake: Intake, items: Iterable[Kept]) -> dict[Bucket, Denied] |
 
 def _within(intake: Intake, item: Kept | Verdict, over: dict[Bucket, Denied]) -> Kept | Verdict:
     """The item, or the verdict that its address has sent too much."""
-    if not over or isinstance(item, Verdict):
+    if isinstance(item, Verdict):
         return item
     denied = over.get((item.posted.sender.source, item.posted.sender.visitor.ip))
     if denied is None:
@@ -115,7 +118,7 @@ def _once(item: Kept) -> Once | None:
 def _verdict(intake: Intake, item: Kept, receipt: Receipt) -> Verdict:
     match receipt:
         case Receipt.ACCEPTED:
-            return Verdict(Status.ACCEPTED, warnings=item.warnings)
+            return Verdict(Status.ACCEPTED, warnings=item.warnings) if item.warnings else ACCEPTED
         case Receipt.DUPLICATE:
             return Verdict(Status.DUPLICATE, warnings=item.warnings)
         case Receipt.CONFLICT:

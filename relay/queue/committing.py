@@ -11,6 +11,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import hiredis
@@ -42,6 +43,11 @@ class _Waiter:
     items: Sequence[PackedItem] = ()
     keyed: bool = False
 
+    def answer(self, receipts: list[Receipt]) -> None:
+        """Its events are durable."""
+        if not self.done.done():  # a client that went away cancels its own wait only
+            self.done.set_result(receipts)
+
 
 @dataclass(slots=True)
 class Committer:
@@ -67,8 +73,7 @@ class Committer:
 
     def submit(self, events: Sequence[StoredEvent]) -> asyncio.Future[list[Receipt]]:
         """Keep the events, without waiting: the future is done when `put` would return, or has what it would raise."""
-        packed = [Packed(partition_of(event, self.partitions), event.tally, pack(event)) for event in events]
-        waiter = _Waiter(packed, asyncio.get_running_loop().create_future())
+        waiter = _Waiter(self._packed(events), asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
         self._wake.set()
         return waiter.done
@@ -81,16 +86,24 @@ class Committer:
         count alike. UNAVAILABLE is one that alone is not known to be kept; raises UnavailableError if none is. Sent
         again with its key, what was kept nevertheless is a DUPLICATE.
         """
-        whole = []
-        for item in items:
-            events = [Packed(partition_of(event, self.partitions), event.tally, pack(event)) for event in item.events]
-            whole.append(once.packed_item(item, events))
-        packed = [event for item in whole for event in item.events]
+        packed = self._packed([event for item in items for event in item.events])
+        each = iter(packed)
+        whole = [once.packed_item(item, list(islice(each, len(item.events)))) for item in items]
         keyed = any(item.records for item in whole)
         waiter = _Waiter(packed, asyncio.get_running_loop().create_future(), whole, keyed)
         self._waiting.append(waiter)
         self._wake.set()
         return await waiter.done
+
+    def _packed(self, events: Sequence[StoredEvent]) -> list[Packed]:
+        """The events as they are written. Those of one visitor, whom a batch has hundreds of, have one place."""
+        packed, last, place = [], None, (0, ("", ""))
+        for event in events:
+            visitor = (*event.visitor, event.accepted_ms)
+            if visitor != last:
+                last, place = visitor, (partition_of(event, self.partitions), event.tally)
+            packed.append(Packed(*place, pack(event)))
+        return packed
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -202,6 +215,9 @@ def _answer(batch: list[_Waiter], failed: dict[int, str], told: Sequence[Receipt
     each = iter(told)
     for waiter in batch:
         if waiter.items:
+            if not waiter.keyed and not failed:
+                waiter.answer([Receipt.ACCEPTED] * len(waiter.items))
+                continue
             words = [next(each) if waiter.keyed else _fared(item, failed) for item in waiter.items]
             receipts = [word if isinstance(word, Receipt) else Receipt.UNAVAILABLE for word in words]
             reasons = [] if set(receipts) - {Receipt.UNAVAILABLE} else words
@@ -210,8 +226,8 @@ def _answer(batch: list[_Waiter], failed: dict[int, str], told: Sequence[Receipt
             reasons = [failed[event.partition] for event in waiter.packed if event.partition in failed]
         if reasons:
             _fail([waiter], f"the queue did not take it: {reasons[0]}")
-        elif not waiter.done.done():  # a client that went away cancels its own wait only
-            waiter.done.set_result(receipts)
+        else:
+            waiter.answer(receipts)
 
 
 def _fared(item: PackedItem, failed: dict[int, str]) -> Receipt | str:

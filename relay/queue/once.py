@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 import hiredis
+import msgspec
 
 from relay.queue import keys
 from relay.queue.stored import Packed, StoredEvent
@@ -52,16 +53,14 @@ class Once:
         return _digest(self.body)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, gc=False):
     """What was posted as one: an event for each of its sites, and its key if it has one. Of no site it is no repeat."""
 
     events: Sequence[StoredEvent]
     once: Once | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PackedItem:
+class PackedItem(msgspec.Struct, frozen=True, gc=False):
     """An item as it is written; `records` has a name for each event, or is empty without a key."""
 
     events: list[Packed]

@@ -41,7 +41,7 @@ class Own(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-class Item(NamedTuple):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """What an item says. `event.body` is without the relay's keys."""
 
     event: Event
@@ -62,10 +62,10 @@ def read_item(
     fields = read_object(raw)
     if isinstance(fields, Fault):
         return refuse((fields,), validation)
-    own_keys = OWN_KEYS & fields.keys()
-    if not own_keys:
+    if OWN_KEYS.isdisjoint(fields):
         event = parse_fields(fields, raw, validation)
         return event if isinstance(event, Refused) else Item(event, _NOTHING)
+    own_keys = OWN_KEYS & fields.keys()
     members = members_of(raw)
     if isinstance(members, Fault):
         return refuse((members,), validation)
@@ -84,7 +84,7 @@ def read_item(
 
 def _timed(item: Item, members: Mapping[str, bytes] | None, time_prop: str) -> Item:
     """The item with these members, which say when it occurred; None if that found no room among its props."""
-    event, own = item
+    event, own = item.event, item.own
     if members is None:
         return Item(event, own._replace(warnings=(*own.warnings, f"no room for the prop {shown(time_prop)}")))
     return Item(msgspec.structs.replace(event, body=body_of(members)), own)

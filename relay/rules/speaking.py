@@ -7,7 +7,6 @@ Plausible's (contract section 2), their order is not quite: what a proxy in fron
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from relay.rules.source import Source
 from relay.rules.visitor import Address, Network, RawHeaders, Visitor, address_in, hops_by_header, is_in, visitor_of
@@ -26,7 +25,7 @@ def spoken_for(source: Source, peer: str, headers: RawHeaders, trusted: Sequence
     if not source.speaks:
         return visitor
     named = named_in(headers, trusted)
-    return None if named is None else replace(visitor, ip=str(named))
+    return None if named is None else Visitor(str(named), visitor.user_agent)
 
 
 def named_in(headers: RawHeaders, trusted: Sequence[Network]) -> Address | None:

@@ -4,10 +4,11 @@ Plausible believes everybody's headers and validates nothing (contract section 2
 proxy sent them, and what comes out is always one valid bare address, whatever came in.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+import msgspec
 
 from relay.rules.forwarded import comma_list, forwarded_for
 
@@ -27,15 +28,25 @@ _HOPS_IN: dict[bytes, Callable[[list[str]], list[str]]] = {
     b"forwarded": forwarded_for,
 }
 _LONGEST_PORT = 5
+_LONGEST_CHAIN = 100  # of what is remembered as it came
 _LONGEST_ADDRESS = 45  # eight groups of which the last two are written as IPv4, RFC 4291 2.2
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(msgspec.Struct, frozen=True, gc=False):
     """`ip` is canonical text of an address; `user_agent` the header's bytes as they came, None if there was none."""
 
     ip: str
     user_agent: bytes | None
+
+
+class Trusted(tuple[Network, ...]):  # noqa: SLOT001 - Python has no slots in a tuple
+    """The networks of the trusted proxies; their hash is worked out once, as they are part of caches' keys."""
+
+    def __init__(self, _: Iterable[Network] = ()) -> None:
+        self._hash = super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 def visitor_of(peer: str, headers: RawHeaders, trusted: Sequence[Network]) -> Visitor:
@@ -43,11 +54,37 @@ def visitor_of(peer: str, headers: RawHeaders, trusted: Sequence[Network]) -> Vi
 
     A peer without an address (a unix socket) stands for 127.0.0.1, and is trusted if that is.
     """
+    proxies = trusted if isinstance(trusted, Trusted) else Trusted(trusted)
+    ip, believed = _told_by(peer, proxies)
+    agent = chain = None
+    lines = 0
+    for name, value in headers:
+        key = name.lower()
+        if key == b"user-agent":
+            agent = value if agent is None else agent
+        elif believed and key in _HOPS_IN:
+            lines += 1
+            chain = value if key == b"x-forwarded-for" and len(value) <= _LONGEST_CHAIN else None
+    if lines == 1 and chain is not None:
+        ip = _client_of(chain, proxies) or ip
+    elif lines:
+        address = _forwarded(headers, proxies)
+        ip = ip if address is None else str(address)
+    return Visitor(ip, agent)
+
+
+@lru_cache(maxsize=1_024)
+def _told_by(peer: str, trusted: Trusted) -> tuple[str, bool]:
+    """The address of a connection, and whether what it says of others is believed."""
     address = address_in(peer) or _LOCAL
-    if trusted and is_in(trusted, address):
-        address = _forwarded(headers, trusted) or address
-    user_agent = next((value for name, value in headers if name.lower() == b"user-agent"), None)
-    return Visitor(str(address), user_agent)
+    return str(address), is_in(trusted, address)
+
+
+@lru_cache(maxsize=4_096)
+def _client_of(chain: bytes, trusted: Trusted) -> str | None:
+    """The client in an X-Forwarded-For of one line, which is the usual one; a visitor comes again with the same."""
+    address = _client(comma_list([chain.decode("latin-1")]), trusted)
+    return None if address is None else str(address)
 
 
 def address_in(text: str) -> Address | None:

@@ -11,7 +11,7 @@ from relay.rules.admission import Admitted, admit, parse_sites
 from relay.rules.bots import looks_like_bot
 from relay.rules.event import Event, Refused, Validation, parse_event
 from relay.rules.split import bodies_by_site
-from relay.rules.visitor import visitor_of
+from relay.rules.visitor import Trusted, visitor_of
 
 KEYS = [*"nudmprhieov$", "name", "url", "domain", "meta", "props", "revenue", "hashMode", "sd", "amount", "currency"]
 TEXTS = st.sampled_from(
@@ -140,6 +140,18 @@ def test_what_stands_left_of_the_client_never_matters(claimed: list[str], client
     """The rightmost hop that is no trusted proxy is the client, whatever it claimed before itself."""
     chain = ", ".join([*claimed, client, *proxies]).encode()
     assert visitor_of("10.0.0.1", [(b"X-Forwarded-For", chain)], PROXIES).ip == client
+
+
+@given(st.lists(HOPS | st.text(max_size=3) | st.ip_addresses().map(str), min_size=1, max_size=4))
+def test_a_chain_of_one_line_is_read_as_one_of_several(hops: list[str]) -> None:
+    """X-Forwarded-For may come in lines of any number; the usual one is remembered, and read no other way."""
+    lines = [(b"X-Forwarded-For", hop.encode()) for hop in hops]
+    whole = [(b"x-forwarded-for", b",".join(line for _, line in lines))]
+    for _ in range(2):
+        assert visitor_of("10.0.0.1", whole, Trusted(PROXIES)) == visitor_of(
+            "10.0.0.1", [(b"Forwarded", b""), *lines], [*PROXIES]
+        )
+    assert visitor_of("10.0.0.1", whole, []).ip == "10.0.0.1"
 
 
 @given(st.binary(max_size=40))

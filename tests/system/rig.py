@@ -114,7 +114,8 @@ class Relay:
         pid = self.process.pid
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             command = Path(f"/proc/{child}/cmdline").read_bytes().decode()
-            if role in command.split("\0") or (role == "valkey" and "valkey-server" in command):
+            is_server = "valkey-server" in command or "redis-server" in command  # what `up` finds on the machine
+            if role in command.split("\0") or (role == "valkey" and is_server):
                 return int(child)
         raise AssertionError(f"there is no {role}")
 
