@@ -21,7 +21,7 @@ from redis.exceptions import RedisError, ResponseError
 from relay.queue import keys, once
 from relay.queue.connection import AWAY, answer_of, describe
 from relay.queue.once import Item, PackedItem, Receipt
-from relay.queue.stored import Packed, StoredEvent, pack, partition_of
+from relay.queue.stored import Packed, StoredEvent, pack, pack_small, partition_of
 
 COMMIT_TIMEOUT_S = 0.9  # a sender is told 503 within a second (docs/promises.md)
 EVENTS_A_WRITE = 1_000  # keeps one script call in the low milliseconds, so that workers get their turn
@@ -55,6 +55,8 @@ class Committer:
     """Partitions that got events since somebody cleared this."""
     keep_ms: int = 86_400_000
     """How long the key of an event is remembered."""
+    compressed: bool = False
+    """Whether events are kept compressed, which all workers have to read (forms.py)."""
     _waiting: list[_Waiter] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _connection: Connection | None = None
@@ -67,8 +69,7 @@ class Committer:
 
     def submit(self, events: Sequence[StoredEvent]) -> asyncio.Future[list[Receipt]]:
         """Keep the events, without waiting: the future is done when `put` would return, or has what it would raise."""
-        packed = [Packed(partition_of(event, self.partitions), event.tally, pack(event)) for event in events]
-        waiter = _Waiter(packed, asyncio.get_running_loop().create_future())
+        waiter = _Waiter(self._packed(events), asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
         self._wake.set()
         return waiter.done
@@ -81,16 +82,17 @@ class Committer:
         count alike. UNAVAILABLE is one that alone is not known to be kept; raises UnavailableError if none is. Sent
         again with its key, what was kept nevertheless is a DUPLICATE.
         """
-        whole = []
-        for item in items:
-            events = [Packed(partition_of(event, self.partitions), event.tally, pack(event)) for event in item.events]
-            whole.append(once.packed_item(item, events))
+        whole = [once.packed_item(item, self._packed(item.events)) for item in items]
         packed = [event for item in whole for event in item.events]
         keyed = any(item.records for item in whole)
         waiter = _Waiter(packed, asyncio.get_running_loop().create_future(), whole, keyed)
         self._waiting.append(waiter)
         self._wake.set()
         return await waiter.done
+
+    def _packed(self, events: Sequence[StoredEvent]) -> list[Packed]:
+        write = pack_small if self.compressed else pack
+        return [Packed(partition_of(event, self.partitions), event.tally, write(event)) for event in events]
 
     async def run(self) -> None:
         """Write until cancelled."""
