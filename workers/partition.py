@@ -30,7 +30,7 @@ from relay.queue.claiming import (
 from relay.queue.connection import AWAY, describe
 from relay.queue.dead import dead_note
 from relay.queue.reading import RawEntry, read_on
-from relay.queue.stored import StoredEvent, UnreadableError, head_of, unpack
+from relay.queue.stored import StoredEvent, UnreadableError, unpack
 from relay.rules.judge import DeadReason
 from workers.lanes import Entry, Lane
 
@@ -184,12 +184,14 @@ class Partition:
                 return
             most = READ_AHEAD // SHARE - held.entries, READ_AHEAD_BYTES // SHARE - held.size_bytes
             span = self._parked[site], self._read_to
-            last, entries = await read_on(self.redis, self.number, span, most, head_of(site))
-            for raw in entries:
+            last, entries = await read_on(self.redis, self.number, span, most, site)
+            for entry_id, fields in entries:
                 try:
-                    self._place(raw[0], unpack(raw[1][b"e"]))
+                    event = unpack(fields[b"e"])
                 except UnreadableError:  # was settled when it was first read
                     continue
+                if event.site == site:
+                    self._place(entry_id, event)
             if last is None:
                 del self._parked[site]
             else:

@@ -16,6 +16,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from relay.queue.connection import connect, settle_form
+from relay.queue.stored import READS
 from relay.rules.judge import OnAmbiguous, RetryPolicy, TryAgain
 from relay.settings import Settings
 from workers.client import Client
@@ -104,6 +105,7 @@ class Runtime:
             "upstream": self.upstream.describe(time.monotonic()) | {"url": self.settings.upstream},
             "partitions": sorted(self.ownership.owned),
             "in_flight": self.dispatcher.in_flight,
+            "reads": READS,
         }
 
     async def _look_upstream(self) -> None:

@@ -27,6 +27,7 @@ def drain_system(place: Stage, name: str, level: int, count: int) -> Callable[[]
     relay = Relay(place.folder / name, place.upstream, queue_core=LOAD_CORE)
     place.keep(relay)
     relay.start(door=False)
+    relay.know_workers()
     relay.fill(level)
 
     def one() -> Round:
@@ -82,6 +83,7 @@ def measure_memory(count: int) -> dict[str, Any]:
         relay = Relay(place.folder / "relay", place.upstream)
         place.keep(relay)
         relay.start(door=False)
+        relay.know_workers()
         ours = _grown_mib(relay.valkey, lambda: relay.fill(count)) * 1e6 / count
         valkey = Valkey(place.folder / "arq")
         valkey.start()

@@ -17,6 +17,7 @@ from load.bench.processes import SERVER_CORE, Program, cpu_s, free_port, listens
 from relay.queue import ledger
 from relay.queue.committing import Committer
 from relay.queue.connection import connect, settle_form
+from relay.queue.forms import compressed_is_read
 from relay.queue.stored import StoredEvent
 from tests.server import TestServer
 
@@ -115,6 +116,13 @@ class Relay:
         self.workers.append(worker)
         return worker
 
+    def know_workers(self) -> None:
+        """Let a worker show what it reads, as at a relay that has worked before; then there is none."""
+        self.add_worker()
+        self.until_shared()
+        self.fill(0)
+        self.stop_workers()
+
     def stop_workers(self) -> None:
         """End all workers."""
         for worker in self.workers:
@@ -150,7 +158,7 @@ class Relay:
         """The door's own way into the queue."""
         redis = connect(self.valkey.url)
         await settle_form(redis, PARTITIONS)
-        committer = Committer(redis, PARTITIONS)
+        committer = Committer(redis, PARTITIONS, compressed=await compressed_is_read(redis))
         running = asyncio.create_task(committer.run())
         try:
             yield committer

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from relay.queue import keys
 from relay.queue.committing import Committer
 from relay.queue.connection import AWAY, Durability, ServerPromise, describe, server_promise, settle_form
+from relay.queue.forms import compressed_is_read
 from relay.queue.ledger import Look, look
 from relay.queue.server import FULL_SHARE, memory_share
 
@@ -84,6 +85,7 @@ class Watch:
         await self.redis.set(keys.PULSE, str(time.time_ns() // 1_000_000))  # fails when Redis can't write
         self.promise = await server_promise(self.redis)
         self.memory = await memory_share(self.redis)
+        self.committer.compressed = await compressed_is_read(self.redis)
         self.committer.written.clear()
         self.seen = await look(self.redis, self.partitions)
         for partition, pending in self.seen.backlog.items():

@@ -5,6 +5,7 @@ connection  the client, and what the server really promises
 sockets     the kinds of connection, by Sentinel too
 server      is the server fit, and how full is its memory
 stored      the stored form of an event, and its partition
+compressed  the same in a third of the bytes; forms: where that may be written
 committing  put: accepted events become durable (the door)
 once        events with a key: a repeat is known, and not kept again
 marked      events of a log, put together with the mark up to where it is queued (relay replay)

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError, ResponseError
 from relay.queue import keys, once
 from relay.queue.connection import AWAY, answer_of, describe
 from relay.queue.once import Item, PackedItem, Receipt
-from relay.queue.stored import Packed, StoredEvent, pack, partition_of
+from relay.queue.stored import Packed, StoredEvent, pack, pack_small, partition_of
 
 COMMIT_TIMEOUT_S = 0.9  # a sender is told 503 within a second (docs/promises.md)
 EVENTS_A_WRITE = 1_000  # keeps one script call in the low milliseconds, so that workers get their turn
@@ -61,6 +61,8 @@ class Committer:
     """Partitions that got events since somebody cleared this."""
     keep_ms: int = 86_400_000
     """How long the key of an event is remembered."""
+    compressed: bool = False
+    """Whether events are kept compressed, which all workers have to read (forms.py)."""
     _waiting: list[_Waiter] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _connection: Connection | None = None
@@ -97,12 +99,13 @@ class Committer:
 
     def _packed(self, events: Sequence[StoredEvent]) -> list[Packed]:
         """The events as they are written. Those of one visitor, whom a batch has hundreds of, have one place."""
+        write = pack_small if self.compressed else pack
         packed, last, place = [], None, (0, ("", ""))
         for event in events:
             visitor = (*event.visitor, event.accepted_ms)
             if visitor != last:
                 last, place = visitor, (partition_of(event, self.partitions), event.tally)
-            packed.append(Packed(*place, pack(event)))
+            packed.append(Packed(*place, write(event)))
         return packed
 
     async def run(self) -> None:

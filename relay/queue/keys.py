@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-FORM: Final = "relay:form"  # hash: the data set's version and number of partitions, fixed at its first start
+FORM: Final = "relay:form"  # hash: the number of partitions, fixed at the first start, and what the workers read
 WORKERS: Final = "relay:workers"  # zset: worker name → time of its last heartbeat, ms
 WORKER_STATES: Final = "relay:worker-states"  # hash: worker name → JSON of what it owns and how its upstream fares
 REFUSED: Final = "relay:refused"  # hash: reason → how many requests the doors refused
@@ -136,6 +136,22 @@ redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 return redis.call('ZCOUNT', KEYS[1], now_ms - ARGV[3], '+inf')
 """
 
+# KEYS states, form. ARGV version of a stored form. → 1 if every worker that is known reads it; where none is known, as
+# it was when one was. A worker that says nothing of it is older than this question.
+AGREED: Final = """#!lua flags=allow-oom
+local states = redis.call('HVALS', KEYS[1])
+local before = redis.call('HGET', KEYS[2], 'reads') or ''
+if #states == 0 then return string.find(before, ARGV[1], 1, true) and 1 or 0 end
+local all = ARGV[1]
+for _, text in ipairs(states) do
+  local read, state = pcall(cjson.decode, text)
+  local reads = read and type(state) == 'table' and state['reads']
+  if type(reads) ~= 'string' or not string.find(reads, ARGV[1], 1, true) then all = '' end
+end
+if before ~= all then redis.call('HSET', KEYS[2], 'reads', all) end
+return #all
+"""
+
 # KEYS owner. ARGV token, ttl_ms. → 1 if the partition had no owner and is ours now.
 TAKE: Final = """#!lua flags=allow-oom
 return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
@@ -198,8 +214,9 @@ if gone > 0 then redis.call('HINCRBY', KEYS[1], 'purged', gone) end
 return gone
 """
 
-# Reads entries of a stream without their bodies: id, the stored form's head, note. Ends after so many entries or bytes
-# (a body may have a megabyte), and says whether that was the end of what was asked for.
+# Reads entries of a stream without their bodies: id, the stored form's head (of version 3, 51, all of it: its head is
+# inside), note. Ends after so many entries or bytes (a body may have a megabyte), and says whether that was the end of
+# what was asked for.
 _HEADS: Final = """
 local function heads(key, from, last, most, most_bytes)
   local found, bytes = {}, 0
@@ -208,7 +225,8 @@ local function heads(key, from, last, most, most_bytes)
     for _, entry in ipairs(page) do
       local form = entry[2][1] == 'e' and entry[2][2] or ''
       found[#found + 1] = entry[1]
-      found[#found + 1] = string.sub(form, 1, string.find(form, '\\n', 1, true) or 0)
+      local head = string.byte(form) == 51 and #form or string.find(form, '\\n', 1, true) or 0
+      found[#found + 1] = string.sub(form, 1, head)
       found[#found + 1] = entry[2][3] == 'n' and entry[2][4] or ''
       bytes = bytes + #form
     end

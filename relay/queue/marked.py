@@ -17,8 +17,9 @@ from redis.asyncio.client import Pipeline
 from relay.queue import keys
 from relay.queue.committing import UnavailableError
 from relay.queue.connection import describe
+from relay.queue.forms import compressed_is_read
 from relay.queue.once import Once
-from relay.queue.stored import StoredEvent, pack, partition_of
+from relay.queue.stored import StoredEvent, pack, pack_small, partition_of
 
 REPLAYS: Final = "relay:replays"  # hash: id of a log → JSON by which it is known again
 OTHER: Final = -1  # an answer of PUT_MARKED
@@ -134,9 +135,10 @@ class Marks:
             partition = partition_of(placed.event, len(self.at))
             if placed.offset >= self.at[partition]:
                 by_partition[partition].append(placed)
+        write = pack_small if await compressed_is_read(self.redis) else pack
         pipe = self.redis.pipeline(transaction=False)
         for partition, mine in enumerate(by_partition):
-            self._call(pipe, partition, end, mine)
+            self._call(pipe, partition, end, [(placed, write(placed.event)) for placed in mine])
         answers: list[Any] = await pipe.execute(raise_on_error=False)
         for answer in answers:
             if isinstance(answer, Exception):
@@ -146,21 +148,21 @@ class Marks:
         self.at = [max(mark, end) for mark in self.at]
         return Written(sum(pending for pending, _ in answers), sum(known for _, known in answers))
 
-    def _call(self, pipe: Pipeline, partition: int, end: int, events: list[Placed]) -> None:
-        """One call of a script."""
+    def _call(self, pipe: Pipeline, partition: int, end: int, events: list[tuple[Placed, bytes]]) -> None:
+        """One call of a script, with these events and their stored forms."""
         touched = [keys.events(partition), keys.ledger(partition), keys.tally(partition), marks_key(partition)]
         mark = self.at[partition]
         words: list[Any] = [self.log, mark, max(mark, end)]
-        if not any(placed.once for placed in events):
-            tallies = Counter(event.tally for _, event, _ in events)
+        if not any(placed.once for placed, _ in events):
+            tallies = Counter(placed.event.tally for placed, _ in events)
             counted = [part for (hour, site), n in tallies.items() for part in (hour, site, n)]
-            words += [len(tallies), *counted, *(pack(event) for _, event, _ in events)]
+            words += [len(tallies), *counted, *(form for _, form in events)]
             pipe.eval(PUT_MARKED, len(touched), *touched, *words)
             return
         words.append(self.keep_ms)
-        for _, event, once in events:
+        for (_, event, once), form in events:
             if once is not None:
                 touched.append(once.record(event.site))
             record, print_ = (0, b"") if once is None else (len(touched), once.fingerprint())
-            words += [record, print_, *event.tally, pack(event)]
+            words += [record, print_, *event.tally, form]
         pipe.eval(PUT_MARKED_ONCE, len(touched), *touched, *words)

@@ -15,18 +15,21 @@ from redis.exceptions import NoScriptError
 from relay.queue import keys
 from relay.queue.connection import in_one_trip
 from relay.queue.scripts import sha
+from relay.queue.stored import head_of, mark_of
 
 RawEntry = tuple[bytes, dict[bytes, bytes]]
 
-# KEYS events. ARGV first id, last id, most entries, most bytes, what a form has behind its version (empty: all).
-# → the last id that was looked at, then id and form of each that is meant; empty if there was nothing to look at.
+# KEYS events. ARGV first id, last id, most entries, most bytes, what a plain form has behind its version, what one of
+# version 3 (51) has there (both empty: all). → the last id that was looked at, then id and form of each that is meant;
+# empty if there was nothing to look at.
 READ: Final = """#!lua flags=no-writes
-local from, most, most_bytes, head = ARGV[1], 2 * ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local from, most, most_bytes = ARGV[1], 2 * ARGV[3], tonumber(ARGV[4])
 local found, looked, bytes = {}, 0, 0
 repeat
   local page = redis.call('XRANGE', KEYS[1], from, ARGV[2], 'COUNT', 16)
   for _, entry in ipairs(page) do
     local form = entry[2][1] == 'e' and entry[2][2] or ''
+    local head = string.byte(form) == 51 and ARGV[6] or ARGV[5]
     if string.sub(form, 2, 1 + #head) == head then
       found[#found + 1] = entry[1]
       found[#found + 1] = form
@@ -42,14 +45,15 @@ return found
 
 
 async def read_on(
-    redis: Redis, partition: int, span: tuple[bytes, bytes], most: tuple[int, int], head: bytes = b""
+    redis: Redis, partition: int, span: tuple[bytes, bytes], most: tuple[int, int], site: str | None = None
 ) -> tuple[bytes | None, list[RawEntry]]:
-    """The entries within `span`, first and last id, whose form has `head` behind its version.
+    """The entries within `span`, first and last id: all, or those of one site and, seldom, a few of others.
 
     At most `most` entries and bytes, and a few. Returns them with the last id that was looked at, None if there was
     nothing there.
     """
-    words = ("EVALSHA", sha(READ), 1, keys.events(partition), *span, *most, head)
+    heads = (b"", b"") if site is None else (head_of(site), mark_of(site))
+    words = ("EVALSHA", sha(READ), 1, keys.events(partition), *span, *most, *heads)
     call: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
     try:
         [found] = await in_one_trip(redis, [call])

@@ -34,9 +34,9 @@ def event_of(name: str = "pageview", visitor: int = 0, **fields: Any) -> StoredE
 
 
 @asynccontextmanager
-async def committing(redis: Redis, partitions: int) -> AsyncIterator[Committer]:
-    """A committer that runs while the context lasts."""
-    committer = Committer(redis, partitions)
+async def committing(redis: Redis, partitions: int, *, compressed: bool = True) -> AsyncIterator[Committer]:
+    """A committer that runs while the context lasts. It compresses, as a door does once workers are there."""
+    committer = Committer(redis, partitions, compressed=compressed)
     run = asyncio.create_task(committer.run())
     yield committer
     run.cancel()
@@ -44,9 +44,9 @@ async def committing(redis: Redis, partitions: int) -> AsyncIterator[Committer]:
         await run
 
 
-async def put(redis: Redis, partitions: int, *events: StoredEvent) -> None:
+async def put(redis: Redis, partitions: int, *events: StoredEvent, compressed: bool = True) -> None:
     """Accept these events as the door does."""
-    async with committing(redis, partitions) as committer:
+    async with committing(redis, partitions, compressed=compressed) as committer:
         await committer.put(events)
 
 

@@ -12,7 +12,7 @@ from relay.queue import keys
 from relay.queue.committing import EVENTS_A_WRITE, Committer, UnavailableError
 from relay.queue.connection import connect
 from relay.queue.ledger import look
-from relay.queue.stored import StoredEvent, pack, partition_of
+from relay.queue.stored import StoredEvent, pack_small, partition_of, unpack
 from tests.queue.samples import committing, event_of, ledger, until
 from tests.server import TestServer
 
@@ -53,7 +53,7 @@ async def test_many_puts_become_few_writes(redis: Redis) -> None:
         before = await script_calls(redis)
         await asyncio.gather(*(committer.put([event]) for event in events[1:]))
         assert await script_calls(redis) - before <= 3 * P
-        assert sorted(await stored(redis)) == sorted(pack(event) for event in events)
+        assert sorted(await stored(redis)) == sorted(pack_small(event) for event in events)
         assert (await ledger(redis, P))["accepted"] == 1_000
         assert sum(committer.backlog.values()) == 1_000
 
@@ -65,7 +65,7 @@ async def test_a_visitors_events_keep_their_order(redis: Redis) -> None:
         await asyncio.gather(*(committer.put([event]) for event in events))
     kept = await stored(redis)
     for visitor in range(3):
-        own = [pack(event) for event in events[visitor::3]]
+        own = [pack_small(event) for event in events[visitor::3]]
         assert [form for form in kept if form in own] == own
 
 
@@ -88,7 +88,7 @@ async def test_a_request_that_is_given_up_harms_nobody(redis: Redis) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await puts[0]
         assert await outcome_of(committer, event_of("after")) < (KEPT, 1.0)
-    names = {form.partition(b"\n")[2] for form in await stored(redis)}
+    names = {unpack(form).body for form in await stored(redis)}
     assert event_of("after").body in names
     assert (await ledger(redis, P))["accepted"] >= 26
 
@@ -145,7 +145,7 @@ async def test_a_crash_of_the_server_is_told_at_once(own_server: TestServer) -> 
         assert failed_within([await outcome_of(committer, event_of("away"))], 1.1)
         own_server.start()
         assert await outcome_of(committer, event_of("after")) < (KEPT, 1.0)
-        kept = [form.partition(b"\n")[2] for form in await stored(redis)]
+        kept = [unpack(form).body for form in await stored(redis)]
         assert event_of("before").body in kept
         assert event_of("after").body in kept
         assert (await ledger(redis, P))["accepted"] == len(kept)
@@ -162,7 +162,7 @@ async def test_what_was_kept_survives_a_kill(own_server: TestServer) -> None:
             event = event_of(f"e{n}", visitor)
             if (await outcome_of(committer, event))[0] != KEPT:
                 return
-            kept.append(pack(event))
+            kept.append(pack_small(event))
 
     async with committing(redis, P) as committer:
         senders = [asyncio.create_task(send(committer, visitor)) for visitor in range(20)]

@@ -70,7 +70,7 @@ async def _deliver_some(redis: Redis) -> set[str]:
     found = set[str]()
     for partition in range(P):
         entries = await read_after(redis, partition, START, 5, block_ms=1)
-        names = ["live" if b"live" in fields[b"e"] else "old" for _, fields in entries]
+        names = ["live" if b"live" in unpack(fields[b"e"]).body else "old" for _, fields in entries]
         assert names == sorted(names), "an old event stands before a live one that waited already"
         await settle(redis, {partition: [Outcome("delivered", entry_id) for entry_id, _ in entries]}, again=False)
         found |= set(names)
