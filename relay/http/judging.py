@@ -36,6 +36,7 @@ class Judging:
     key: str | None = None  # of the whole batch
     room: Room = field(default_factory=Room)
     _believed: bool = False
+    _found: dict[tuple[str, ...], tuple[Source, Admitted]] = field(default_factory=dict)
     _warned: dict[Visitor, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,16 +66,25 @@ class Judging:
             return self._refused(item)
         if self.sender.forgot and item.own.ip is None and policy.refuse_missing_ip:
             return self._denied(no_visitor(self.sender.source, of_item=True))
-        match self.intake.admitted(item.event, self.sender):
-            case Denied() as denied:
-                return self._denied(denied)
-            case Refused() as refused:
-                return self._refused(refused)
-            case source, admitted:
-                own = item.own
-                if own.key is None and self.key is not None:
-                    own = own._replace(key=key_in(self.key, place))
-                return self._kept(raw, Item(item.event, own), admitted, self._sender(source, own))
+        if item.own.key is None and self.key is not None:
+            item = Item(item.event, item.own._replace(key=key_in(self.key, place)))
+        return self._admitted(raw, item)
+
+    def _admitted(self, raw: bytes, item: Item) -> Kept | Verdict:
+        """What is found of one site is found once: nearly all items of a batch name the same."""
+        event, own = item.event, item.own
+        found = self._found.get(event.sites)
+        if found is None:
+            match self.intake.admitted(event, self.sender):
+                case Denied() as denied:
+                    return self._denied(denied)
+                case Refused() as refused:
+                    return self._refused(refused)
+                case found:
+                    if len(event.sites) == 1:
+                        self._found[event.sites] = found
+        source, admitted = found
+        return self._kept(raw, item, admitted, self._sender(source, own))
 
     def _sender(self, source: Source, own: Own) -> Sender:
         """Who answers for the item, with the visitor that it names as far as it does; the request's for all else."""

@@ -63,7 +63,7 @@ async def keep(intake: Intake, judged: Sequence[Kept | Verdict], now_ms: int) ->
     if over:
         judged = [_within(intake, item, over) for item in judged]
     receipts = iter(await _put(intake, [item for item in judged if isinstance(item, Kept)], now_ms))
-    return [item if isinstance(item, Verdict) else _verdict(intake, item, next(receipts)) for item in judged]
+    return [_verdict(intake, item, next(receipts)) if isinstance(item, Kept) else item for item in judged]
 
 
 Bucket = tuple[Source, str]
@@ -116,9 +116,11 @@ def _once(item: Kept) -> Once | None:
 
 
 def _verdict(intake: Intake, item: Kept, receipt: Receipt) -> Verdict:
+    if receipt is Receipt.ACCEPTED and not item.warnings:
+        return ACCEPTED
     match receipt:
         case Receipt.ACCEPTED:
-            return Verdict(Status.ACCEPTED, warnings=item.warnings) if item.warnings else ACCEPTED
+            return Verdict(Status.ACCEPTED, warnings=item.warnings)
         case Receipt.DUPLICATE:
             return Verdict(Status.DUPLICATE, warnings=item.warnings)
         case Receipt.CONFLICT:

@@ -51,16 +51,18 @@ def counted(verdicts: Sequence[Verdict]) -> Counter[str]:
 
 def answer(verdicts: Sequence[Verdict], counts: Mapping[str, int]) -> bytes:
     """The body of a batch's 202."""
+    told = _ACCEPTED_AT[: len(verdicts)]
+    for index, verdict in enumerate(verdicts):
+        if verdict is not ACCEPTED:
+            told[index] = _told(index, verdict)
     return b'{"accepted":%d,"duplicates":%d,"refused":%d,"events":[%b]}' % (
         counts[Status.ACCEPTED],
         counts[Status.DUPLICATE],
         counts[Status.REFUSED],
-        b",".join([_told(index, verdict) for index, verdict in enumerate(verdicts)]),
+        b",".join(told),
     )
 
 
 def _told(index: int, verdict: Verdict) -> bytes:
-    if verdict is ACCEPTED:
-        return _ACCEPTED_AT[index]
     told = {"index": index, "status": verdict.status, "errors": verdict.errors, "warnings": verdict.warnings}
     return orjson.dumps(told if verdict.retry_after_s is None else told | {"retry_after_s": verdict.retry_after_s})

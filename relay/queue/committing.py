@@ -36,12 +36,15 @@ class UnavailableError(Exception):
 
 @dataclass(slots=True)
 class _Waiter:
-    """The events of one request, packed, and who waits for them; `items` if put as such, `keyed` if any has a key."""
+    """The events of one request, packed, and who waits for them.
+
+    If put as items: how many events each has, in `sizes`, and the items themselves if any has a key.
+    """
 
     packed: list[Packed]
     done: asyncio.Future[list[Receipt]]
+    sizes: Sequence[int] = ()
     items: Sequence[PackedItem] = ()
-    keyed: bool = False
 
     def answer(self, receipts: list[Receipt]) -> None:
         """Its events are durable."""
@@ -89,10 +92,11 @@ class Committer:
         again with its key, what was kept nevertheless is a DUPLICATE.
         """
         packed = self._packed([event for item in items for event in item.events])
-        each = iter(packed)
-        whole = [once.packed_item(item, list(islice(each, len(item.events)))) for item in items]
-        keyed = any(item.records for item in whole)
-        waiter = _Waiter(packed, asyncio.get_running_loop().create_future(), whole, keyed)
+        sizes, each = [len(item.events) for item in items], iter(packed)
+        whole: list[PackedItem] = []
+        if any(item.once is not None and item.events for item in items):
+            whole = [once.packed_item(item, list(islice(each, len(item.events)))) for item in items]
+        waiter = _Waiter(packed, asyncio.get_running_loop().create_future(), sizes, whole)
         self._waiting.append(waiter)
         self._wake.set()
         return await waiter.done
@@ -102,7 +106,7 @@ class Committer:
         write = pack_small if self.compressed else pack
         packed, last, place = [], None, (0, ("", ""))
         for event in events:
-            visitor = (*event.visitor, event.accepted_ms)
+            visitor = (event.user_agent, event.ip, event.site, event.accepted_ms)
             if visitor != last:
                 last, place = visitor, (partition_of(event, self.partitions), event.tally)
             packed.append(Packed(*place, write(event)))
@@ -151,10 +155,10 @@ class Committer:
     async def _write(self, batch: list[_Waiter]) -> None:
         by_partition: dict[int, list[Packed]] = {}
         for waiter in batch:
-            if not waiter.keyed:
+            if not waiter.items:
                 for event in waiter.packed:
                     by_partition.setdefault(event.partition, []).append(event)
-        groups = once.calls([item for waiter in batch if waiter.keyed for item in waiter.items])
+        groups = once.calls([item for waiter in batch for item in waiter.items])
         connection = await self._connected()
         calls = [self._command(partition, events) for partition, events in by_partition.items()]
         calls += [once.command(self._once_sha, items, self.keep_ms) for items in groups]
@@ -217,11 +221,11 @@ def _answer(batch: list[_Waiter], failed: dict[int, str], told: Sequence[Receipt
     """Tell each request how its own partitions, or its items, fared."""
     each = iter(told)
     for waiter in batch:
-        if waiter.items:
-            if not waiter.keyed and not failed:
-                waiter.answer([Receipt.ACCEPTED] * len(waiter.items))
-                continue
-            words = [next(each) if waiter.keyed else _fared(item, failed) for item in waiter.items]
+        if not waiter.items and not failed:
+            waiter.answer([Receipt.ACCEPTED] * len(waiter.sizes))
+            continue
+        if waiter.sizes:
+            words = list(islice(each, len(waiter.items))) if waiter.items else _fared(waiter, failed)
             receipts = [word if isinstance(word, Receipt) else Receipt.UNAVAILABLE for word in words]
             reasons = [] if set(receipts) - {Receipt.UNAVAILABLE} else words
         else:
@@ -233,9 +237,11 @@ def _answer(batch: list[_Waiter], failed: dict[int, str], told: Sequence[Receipt
             waiter.answer(receipts)
 
 
-def _fared(item: PackedItem, failed: dict[int, str]) -> Receipt | str:
-    """Of an item without a key its receipt, or why it failed."""
-    return next((failed[event.partition] for event in item.events if event.partition in failed), Receipt.ACCEPTED)
+def _fared(waiter: _Waiter, failed: dict[int, str]) -> list[Receipt | str]:
+    """Of each item without a key its receipt, or why it failed."""
+    each = iter(waiter.packed)
+    partitions = ([event.partition for event in islice(each, size)] for size in waiter.sizes)
+    return [next((failed[one] for one in some if one in failed), Receipt.ACCEPTED) for some in partitions]
 
 
 def _fail(batch: list[_Waiter], reason: str) -> None:

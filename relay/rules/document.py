@@ -37,18 +37,15 @@ def read_object(body: bytes) -> dict[str, Any] | Fault:
         return Fault("request", _WORDS, f"it is {_KINDS.get(type(fields), 'null')}; {_WANTED}")
     if (twice := doubled_key(body, fields)) is not None:
         return Fault("request", f"the key {shown(twice)} stands there twice", "send each key once")
-    if float in map(type, fields.values()) and any(map(_is_rounded, fields.values())):
-        return _read_exactly(body, fields)
+    for value in fields.values():
+        if type(value) is float and not _LEAST_EXACT <= value < _MOST_EXACT:
+            return _read_exactly(body, fields)
     return fields
 
 
 def object_in_text(value: object) -> object:
     """What Plausible's `decode_or_fallback` reads: JSON text is parsed (`ValueError` if it is none), the rest stays."""
     return orjson.loads(value) if isinstance(value, str) else value
-
-
-def _is_rounded(value: object) -> bool:
-    return type(value) is float and not _LEAST_EXACT <= value < _MOST_EXACT
 
 
 def _read_exactly(body: bytes, fields: dict[str, Any]) -> dict[str, Any]:

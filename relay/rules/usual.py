@@ -39,13 +39,13 @@ def read_usual(fields: Mapping[str, Any]) -> Usual | None:
     `str.isspace` stands for Elixir's `trim`: all that is white space there is so to Python, which knows some more.
     """
     get = fields.get
-    name = get("n", get("name"))
-    url = get("u", get("url"))
+    name = get("name") if (short := get("n")) is None else short
+    url = get("url") if (short := get("u")) is None else short
     if type(name) is not str or not name or name.isspace() or len(name) > MAX_NAME_CHARACTERS:
         return None
     if type(url) is not str or not _is_plain(url):
         return None
-    named = get("d", get("domain"))
+    named = get("domain") if (short := get("d")) is None else short
     known = type(named) is str and len(named) <= _LONGEST_DOMAIN
     sites = _sites_named(named) if known else read_sites(fields, url)
     interactive = _RARE.isdisjoint(fields) or _interactive(fields)
