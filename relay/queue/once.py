@@ -84,11 +84,14 @@ def _digest(text: bytes) -> bytes:
 # KEYS events, ledger, prefix of tallies of each partition, then the records. ARGV how many partitions, life of a record
 # in ms; then for each item how many events, fingerprint, and for each event which partition, which of KEYS is its
 # record (0: none), hour, site, stored form. A conflict keeps nothing of its item; what fails, fails its own item only.
+# Counted is at the end, once for each partition, hour and site: where that fails, all items of the partition do, and
+# are duplicates when they come again.
 # → receipt of each item, or the server's words why it failed; length of each partition's stream.
 PUT_ONCE: Final = (
     "#!lua"
     + keys.TALLY
     + """
+local accepted, duplicates, tallies, firsts, broken = {}, {}, {}, {}, {}
 local function take(first, last, print)
   local known, receipt = {}, first > last and 'accepted' or 'duplicate'
   for i = first, last, 5 do
@@ -97,25 +100,51 @@ local function take(first, last, print)
     if known[i] and known[i] ~= print then return 'conflict' end
   end
   for i = first, last, 5 do
-    local p, record = 3 * ARGV[i], KEYS[tonumber(ARGV[i + 1])]
+    local p, record = ARGV[i], KEYS[tonumber(ARGV[i + 1])]
     if known[i] then
-      redis.call('HINCRBY', KEYS[p - 1], 'duplicates', 1)
+      duplicates[p] = (duplicates[p] or 0) + 1
     else
-      redis.call('XADD', KEYS[p - 2], '*', 'e', ARGV[i + 4])
+      redis.call('XADD', KEYS[3 * p - 2], '*', 'e', ARGV[i + 4])
+      accepted[p] = (accepted[p] or 0) + 1
+      local place = p .. ' ' .. ARGV[i + 2] .. ' ' .. ARGV[i + 3]
+      if not tallies[place] then firsts[#firsts + 1] = i end
+      tallies[place] = (tallies[place] or 0) + 1
       if record then redis.call('SET', record, print, 'PX', ARGV[2]) end
-      redis.call('HINCRBY', KEYS[p - 1], 'accepted', 1)
-      tally(KEYS[p], ARGV[i + 2], 'accepted', ARGV[i + 3], 1)
       receipt = 'accepted'
     end
   end
   return receipt
 end
+local function words(told) return type(told) == 'table' and told['err'] or tostring(told) end
+local function count(p, how, ...)
+  local fine, told = pcall(how, ...)
+  if not fine then broken[p] = words(told) end
+end
 local receipts, lengths, at = {}, {}, 3
 while at < #ARGV do
   local last = at + 1 + 5 * ARGV[at]
   local fine, told = pcall(take, at + 2, last, ARGV[at + 1])
-  receipts[#receipts + 1] = fine and told or type(told) == 'table' and told['err'] or tostring(told)
+  receipts[#receipts + 1] = fine and told or words(told)
   at = last + 1
+end
+for n = 1, ARGV[1] do
+  local p = tostring(n)
+  if accepted[p] then count(p, redis.call, 'HINCRBY', KEYS[3 * n - 1], 'accepted', accepted[p]) end
+  if duplicates[p] then count(p, redis.call, 'HINCRBY', KEYS[3 * n - 1], 'duplicates', duplicates[p]) end
+end
+for _, i in ipairs(firsts) do
+  local p, hour, site = ARGV[i], ARGV[i + 2], ARGV[i + 3]
+  count(p, tally, KEYS[3 * p], hour, 'accepted', site, tallies[p .. ' ' .. hour .. ' ' .. site])
+end
+if next(broken) then
+  local n, from = 1, 3
+  while from < #ARGV do
+    local last = from + 1 + 5 * ARGV[from]
+    for i = from + 2, last, 5 do
+      if broken[ARGV[i]] and receipts[n] ~= 'conflict' then receipts[n] = broken[ARGV[i]] end
+    end
+    n, from = n + 1, last + 1
+  end
 end
 for p = 1, ARGV[1] do lengths[p] = redis.pcall('XLEN', KEYS[3 * p - 2]) end
 return {receipts, lengths}

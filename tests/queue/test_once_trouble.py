@@ -139,6 +139,26 @@ async def test_a_partition_that_fails_fails_its_own_items_only(redis: Redis) -> 
     assert await counted(redis) > 0
 
 
+@pytest.mark.parametrize("name", ["ledger", "tally"])
+async def test_a_partition_that_cannot_be_counted_fails_its_own_items_only(redis: Redis, name: str) -> None:
+    """What was written and not counted is not acknowledged, and known when it is sent again; all others are counted."""
+    events = [event_of("pageview", n, site=f"{n}.example") for n in range(40)]
+    single = [item(f"key{n}", event) for n, event in enumerate(events)]
+    damaged = [partition_of(event, P) == 2 for event in events]
+    hour = events[0].accepted_ms // 3_600_000
+    await redis.set(keys.ledger(2) if name == "ledger" else keys.tally(2, hour), "no hash")
+    async with committing(redis, P) as committer:
+        receipts = await committer.put_items(single)
+        assert [receipt is Receipt.UNAVAILABLE for receipt in receipts] == damaged
+        assert set(receipts) == {Receipt.UNAVAILABLE, Receipt.ACCEPTED}
+        await redis.delete(keys.ledger(2), keys.tally(2, hour))
+        assert await committer.put_items(single) == [Receipt.DUPLICATE] * len(events)
+    for p in set(range(P)) - {2}:
+        accepted = await redis.hget(keys.ledger(p), "accepted")  # type: ignore[misc] # its stub says: or a value
+        assert int(accepted or 0) == await redis.xlen(keys.events(p))
+    assert await redis.xlen(keys.events(2)) == sum(damaged)
+
+
 async def test_scripts_may_vanish(redis: Redis) -> None:
     """After SCRIPT FLUSH one call is refused; sent again, it is kept."""
     async with committing(redis, P) as committer:
