@@ -7,9 +7,21 @@ Plausible's (contract section 2), their order is not quite: what a proxy in fron
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from relay.rules.source import Source
-from relay.rules.visitor import Address, Network, RawHeaders, Visitor, address_in, hops_by_header, is_in, visitor_of
+from relay.rules.visitor import (
+    Address,
+    Network,
+    RawHeaders,
+    Trusted,
+    Visitor,
+    address_in,
+    hops_by_header,
+    is_in,
+    told_in,
+    visitor_of,
+)
 
 # A Cloudflare in front of the relay writes the backend's own address into its header, and appends to X-Forwarded-For.
 _ORDER = (b"x-plausible-ip", b"x-forwarded-for", b"b-forwarded-for", b"forwarded", b"cf-connecting-ip")
@@ -21,11 +33,22 @@ def spoken_for(source: Source, peer: str, headers: RawHeaders, trusted: Sequence
     It names the leftmost address of the first header that has one, as for Plausible, but a public one before a private
     one, and never a trusted proxy: what one of those appended is no visitor.
     """
-    visitor = visitor_of(peer, headers, trusted)
     if not source.speaks:
-        return visitor
-    named = named_in(headers, trusted)
-    return None if named is None else Visitor(str(named), visitor.user_agent)
+        return visitor_of(peer, headers, trusted)
+    agent, lines, chain = told_in(headers)
+    if chain is not None:
+        ip = _named_in_chain(chain, trusted if isinstance(trusted, Trusted) else Trusted(trusted))
+    else:
+        named = named_in(headers, trusted) if lines else None
+        ip = None if named is None else str(named)
+    return None if ip is None else Visitor(ip, agent)
+
+
+@lru_cache(maxsize=4_096)
+def _named_in_chain(chain: bytes, trusted: Trusted) -> str | None:
+    """The visitor in an X-Forwarded-For of one line, which is how most servers name him; he comes again."""
+    named = named_in([(b"x-forwarded-for", chain)], trusted)
+    return None if named is None else str(named)
 
 
 def named_in(headers: RawHeaders, trusted: Sequence[Network]) -> Address | None:

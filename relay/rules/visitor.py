@@ -56,21 +56,27 @@ def visitor_of(peer: str, headers: RawHeaders, trusted: Sequence[Network]) -> Vi
     """
     proxies = trusted if isinstance(trusted, Trusted) else Trusted(trusted)
     ip, believed = _told_by(peer, proxies)
+    agent, lines, chain = told_in(headers)
+    if believed and chain is not None:
+        ip = _client_of(chain, proxies) or ip
+    elif believed and lines:
+        address = _forwarded(headers, proxies)
+        ip = ip if address is None else str(address)
+    return Visitor(ip, agent)
+
+
+def told_in(headers: RawHeaders) -> tuple[bytes | None, int, bytes | None]:
+    """The User-Agent, how many lines name hops, and X-Forwarded-For if it is the only one and not long."""
     agent = chain = None
     lines = 0
     for name, value in headers:
         key = name.lower()
         if key == b"user-agent":
             agent = value if agent is None else agent
-        elif believed and key in _HOPS_IN:
+        elif key in _HOPS_IN:
             lines += 1
-            chain = value if key == b"x-forwarded-for" and len(value) <= _LONGEST_CHAIN else None
-    if lines == 1 and chain is not None:
-        ip = _client_of(chain, proxies) or ip
-    elif lines:
-        address = _forwarded(headers, proxies)
-        ip = ip if address is None else str(address)
-    return Visitor(ip, agent)
+            chain = value if lines == 1 and key == b"x-forwarded-for" and len(value) <= _LONGEST_CHAIN else None
+    return agent, lines, chain
 
 
 @lru_cache(maxsize=1_024)

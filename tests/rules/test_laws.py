@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from relay.rules.admission import Admitted, admit, parse_sites
 from relay.rules.bots import looks_like_bot
 from relay.rules.event import Event, Refused, Validation, parse_event
+from relay.rules.source import Kind, Source
+from relay.rules.speaking import spoken_for
 from relay.rules.split import bodies_by_site
 from relay.rules.visitor import Trusted, visitor_of
 
@@ -38,6 +40,7 @@ VALUES = st.recursive(
 )
 FIELDS = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8)
 LEGAL = {"n": "x", "u": "http://a.com/"}
+BACKEND = Source("shop", Kind.BACKEND, parse_sites(["*"]), speaks=True)
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 NAMES = st.sampled_from(
     [b"x-plausible-ip", b"CF-Connecting-IP", b"b-forwarded-for", b"X-Forwarded-For", b"Forwarded", b"Accept"]
@@ -145,12 +148,11 @@ def test_what_stands_left_of_the_client_never_matters(claimed: list[str], client
 @given(st.lists(HOPS | st.text(max_size=3) | st.ip_addresses().map(str), min_size=1, max_size=4))
 def test_a_chain_of_one_line_is_read_as_one_of_several(hops: list[str]) -> None:
     """X-Forwarded-For may come in lines of any number; the usual one is remembered, and read no other way."""
-    lines = [(b"X-Forwarded-For", hop.encode()) for hop in hops]
-    whole = [(b"x-forwarded-for", b",".join(line for _, line in lines))]
+    lines = [(b"User-Agent", b"x"), (b"Forwarded", b""), *((b"X-Forwarded-For", hop.encode()) for hop in hops)]
+    whole = [(b"x-forwarded-for", b",".join(line for _, line in lines[2:])), lines[0]]
     for _ in range(2):
-        assert visitor_of("10.0.0.1", whole, Trusted(PROXIES)) == visitor_of(
-            "10.0.0.1", [(b"Forwarded", b""), *lines], [*PROXIES]
-        )
+        assert visitor_of("10.0.0.1", whole, Trusted(PROXIES)) == visitor_of("10.0.0.1", lines, PROXIES)
+        assert spoken_for(BACKEND, "1.1.1.1", whole, Trusted(PROXIES)) == spoken_for(BACKEND, "1.1.1.1", lines, PROXIES)
     assert visitor_of("10.0.0.1", whole, []).ip == "10.0.0.1"
 
 
