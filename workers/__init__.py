@@ -5,6 +5,7 @@ upkeep      arq's jobs: retention, forgetting dead workers
 runtime     the parts below put together, started and stopped
 ownership   which partitions are ours: leases, fair shares
 partition   one owned partition: reading ahead in order, events set aside
+tails       reading what comes, for each partition or for all at once
 lanes       a visitor's events in their order, in memory
 dispatch    the heart: send, judge, settle
 turns       whose turn it is: the sites in turn, and their lanes

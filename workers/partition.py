@@ -16,27 +16,18 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from relay.queue.claiming import (
-    BLOCK_MS,
-    END,
-    START,
-    Note,
-    Outcome,
-    following,
-    read_after,
-    read_notes,
-    read_one,
-)
+from relay.queue.claiming import BLOCK_MS, END, START, Note, Outcome, following, read_notes, read_one
 from relay.queue.connection import AWAY, describe
 from relay.queue.dead import dead_note
 from relay.queue.reading import RawEntry, read_on
 from relay.queue.stored import StoredEvent, UnreadableError, unpack
 from relay.rules.judge import DeadReason
 from workers.lanes import Entry, Lane
+from workers.tails import TOGETHER, Tails
 
 log = logging.getLogger(__name__)
 
-READ_COUNT = 32  # each may have a megabyte, and the sizes of the next ones are not known
+READ_COUNT = TOGETHER  # each may have a megabyte, and the sizes of the next ones are not known
 READ_MANY, READ_MANY_BYTES = 256, 1_000_000  # at a time while many wait: these sizes the server sees before it answers
 READ_AHEAD = 4_096  # entries in memory a partition, so that a million pending cost no more than these
 READ_AHEAD_BYTES = 8_000_000  # the same for events of unusual size
@@ -69,6 +60,7 @@ class Partition:
 
     number: int
     redis: Redis
+    tails: Tails
     offer: Callable[[Lane, float], None]
     """Called with a lane that has an event to send, and in how many seconds."""
     settle: Callable[[Partition, Outcome], None]
@@ -153,7 +145,7 @@ class Partition:
             _, entries = await read_on(self.redis, self.number, (following(self._read_to), END), most)
         else:
             count = max(1, min(READ_COUNT, room, room_bytes // self._last_size))
-            entries = await read_after(self.redis, self.number, self._read_to, count, block_ms)
+            entries = await self.tails.read(self.number, self._read_to, count, block_ms)
         if entries:
             self._last_size = max(1, *(len(fields.get(b"e", b"")) for _, fields in entries))
         self._many_wait = len(entries) >= READ_COUNT

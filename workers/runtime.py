@@ -24,6 +24,7 @@ from workers.dispatch import DeliveryPolicy, Dispatcher
 from workers.ownership import Ownership
 from workers.partition import Partition
 from workers.settling import Settler
+from workers.tails import Tails
 from workers.upstream import Fell, Upstream
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ ANSWERS_WITHIN_S = 20.0
 SETTLED_WITHIN_S = 22.0
 GIVEN_BACK_WITHIN_S = 2.0  # after that
 LOOK_EVERY_S = 1.0
+ENOUGH = 4  # this part of what may be under way, waiting to be written down, keeps others from being sent
 
 
 @dataclass(slots=True)
@@ -47,16 +49,20 @@ class Runtime:
     upstream: Upstream
     settler: Settler
     dispatcher: Dispatcher
+    tails: Tails = field(init=False)
     ownership: Ownership = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.settler.on_settled = self.dispatcher.turns.pump
+        self.tails = Tails(self.redis)
         self.ownership = Ownership(
             redis=self.redis,
             worker=self.name,
             partitions=self.settings.partitions,
-            open_partition=lambda number: Partition(number, self.redis, self.dispatcher.turns.offer, self.settler.add),
+            open_partition=lambda number: Partition(
+                number, self.redis, self.tails, self.dispatcher.turns.offer, self.settler.add
+            ),
             forget=self.dispatcher.turns.forget,
             on_renewed=self.dispatcher.turns.renewed,
             state=self.describe,
@@ -91,6 +97,7 @@ class Runtime:
             async with asyncio.timeout(GIVEN_BACK_WITHIN_S):
                 await self.ownership.close()
         finally:
+            self.tails.close()
             self.client.close()
             await self.redis.aclose()
 
@@ -134,7 +141,7 @@ def build_runtime(name: str, settings: Settings) -> Runtime:
     redis = connect(settings.redis_url, connections=settings.partitions + 16)
     client = Client(settings.upstream, settings.connect_timeout_s, settings.answer_timeout_s)
     upstream = Upstream(settings.retry_base_s, settings.retry_cap_s, settings.concurrency)
-    settler = Settler(redis)
+    settler = Settler(redis, enough=max(1, settings.concurrency // ENOUGH))
     policy = DeliveryPolicy(
         retry=RetryPolicy(settings.retry_base_s, settings.retry_cap_s, settings.retry_for_s),
         concurrency=settings.concurrency,

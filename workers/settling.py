@@ -1,4 +1,4 @@
-"""Writing outcomes down, in groups: all that ended while the previous write was in flight is the next one.
+"""Writing outcomes down, in groups: all that ended while the previous write was in flight, and soon after, is the next.
 
 Outcomes are facts and are never dropped: while Redis is away they wait here, and deliveries wait with them,
 so that a crash repeats no more than what a worker may have in flight. What the server refuses to write for one
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -23,6 +24,8 @@ from relay.queue.connection import AWAY, describe
 log = logging.getLogger(__name__)
 
 LINES_A_CALL = 1_000  # keeps one script call in the low milliseconds
+QUICK_S = 0.005  # writes that follow one another so soon rest in between, or each would carry an outcome or two
+REST_S = 0.003
 PAUSE_S = 0.2  # between tries while Redis is away, or refuses a partition's outcomes
 
 
@@ -42,6 +45,8 @@ class Settler:
     """Collects outcomes and writes them. `on_settled` is called whenever some are safe."""
 
     redis: Redis
+    enough: int = 1
+    """So many outcomes are written without a rest."""
     on_settled: Callable[[], None] = lambda: None
     unsettled: int = 0
     _waiting: dict[int, list[tuple[Account, Outcome]]] = field(default_factory=dict)
@@ -51,12 +56,15 @@ class Settler:
     """Those of them that are not tried again yet."""
     _safe: asyncio.Event = field(default_factory=asyncio.Event)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _are_enough: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, account: Account, outcome: Outcome) -> None:
         """Write this outcome down soon; the account has one unfinished event less when that is done."""
         self._waiting.setdefault(account.number, []).append((account, outcome))
         self.unsettled += 1
         self._wake.set()
+        if self.unsettled >= self.enough:
+            self._are_enough.set()
 
     @property
     def pressing(self) -> int:
@@ -67,8 +75,11 @@ class Settler:
 
     async def run(self) -> None:
         """Write until cancelled."""
+        written_s = 0.0
         while True:
             await self._wake.wait()
+            if self.pressing < self.enough and time.monotonic() - written_s < QUICK_S:
+                await self._rest()
             batch = self._next_batch()
             refused = await self._write(batch)
             for number, lines in batch.items():
@@ -76,8 +87,16 @@ class Settler:
                     self._hold_back(number, lines)
                 else:
                     self._done(number, lines)
+            written_s = time.monotonic()
             self._safe.set()
             self.on_settled()
+
+    async def _rest(self) -> None:
+        """Wait a little for more, or until there is enough."""
+        self._are_enough.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REST_S):
+                await self._are_enough.wait()
 
     def _next_batch(self) -> Batch:
         ready = self._waiting.keys() - self._pausing

@@ -63,8 +63,20 @@ async def read_after(
     words = ("XREAD", "COUNT", count, "BLOCK", block_ms, "STREAMS", keys.events(partition), after)
     call: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
     [reply] = await in_one_trip(redis, [call])
-    entries = reply[0][1] if reply else []
-    return [(entry_id, dict(zip(fields[::2], fields[1::2], strict=True))) for entry_id, fields in entries]
+    return _entries(reply[0][1]) if reply else []
+
+
+async def read_after_each(redis: Redis, after: Mapping[int, bytes], count: int) -> dict[int, list[RawEntry]]:
+    """By partition the next entries after its id, at most `count` of each, that are there now; others are left out."""
+    names = {keys.events(partition).encode(): partition for partition in after}
+    words = ("XREAD", "COUNT", count, "STREAMS", *names, *after.values())
+    call: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
+    [reply] = await in_one_trip(redis, [call])
+    return {names[name]: _entries(entries) for name, entries in reply or ()}
+
+
+def _entries(flat: Sequence[Any]) -> list[RawEntry]:
+    return [(entry_id, dict(zip(words[::2], words[1::2], strict=True))) for entry_id, words in flat]
 
 
 def following(entry_id: bytes) -> bytes:

@@ -10,11 +10,13 @@ from relay.rules.judge import QUICK_ATTEMPTS, Others
 from tests.queue.samples import event_of
 from workers.lanes import Entry, Lane
 from workers.partition import Partition
+from workers.tails import Tails
 
 
 def lane_of(crashes: int, *, entries: int = 2) -> Lane:
     """A lane whose first event got so many answers 500."""
-    partition = Partition(0, connect("unix:///nowhere"), lambda _lane, _in_s: None, lambda _partition, _outcome: None)
+    nowhere = connect("unix:///nowhere")
+    partition = Partition(0, nowhere, Tails(nowhere), lambda _lane, _in_s: None, lambda _partition, _outcome: None)
     waiting = deque(Entry(b"%d-0" % n, event_of(f"e{n}")) for n in range(entries))
     waiting[0].crashes = crashes
     return Lane(partition, waiting)
