@@ -48,7 +48,7 @@ class Ownership:
     _take_from_s: float = 0.0
     """What others owned is not taken before."""
     _lost: set[int] = field(default_factory=set)
-    """What was ours when the queue went away."""
+    """What was ours when the queue went away and is not again; forgotten once whoever else owned some had his time."""
 
     async def run(self) -> None:
         """Keep the leases and the fair share until cancelled; a partition's own failure ends everything."""
@@ -70,6 +70,10 @@ class Ownership:
         sent_s = time.monotonic()
         state = orjson.dumps(self.state()).decode()
         live, renewed = await leases.heartbeat(self.redis, self.worker, state, list(self.owned))
+        # A frozen server's answer may come before it times out.
+        came_back = self._away or time.monotonic() - sent_s > TRUST_S
+        if not came_back and sent_s >= self._take_from_s:
+            self._lost.clear()
         for number, still_ours in renewed.items():
             if still_ours:
                 self.owned[number].lease_until_s = sent_s + TRUST_S
@@ -77,7 +81,7 @@ class Ownership:
                 log.warning("partition %d was lost: its lease ran out", number)
                 self._lost.add(number)
                 await self._drop(number)
-        if self._away or time.monotonic() - sent_s > TRUST_S:  # a frozen server's answer may come before it times out
+        if came_back:
             log.warning("the queue is back")
             self._take_from_s = time.monotonic() + GRACE_S
         self.on_renewed()
@@ -94,12 +98,11 @@ class Ownership:
         free = await leases.free_partitions(self.redis, foreign)
         if time.monotonic() < self._take_from_s:
             free = [number for number in free if number in self._lost]
-        else:
-            self._lost.clear()
         random.shuffle(free)
         for number in free[: share - len(self.owned)]:
             sent_s = time.monotonic()
             if await leases.take(self.redis, self.worker, number):
+                self._lost.discard(number)
                 partition = self.open_partition(number)
                 partition.lease_until_s = sent_s + TRUST_S
                 self.owned[number] = partition

@@ -71,6 +71,7 @@ async def run(plan: Plan, troubles: Sequence[Trouble], folder: Path, first: Sequ
         watch.before = watch.look()
         tasks = [asyncio.create_task(part) for part in (scene.senders.run(), watch.run())]
         blows, kills = await _strike(plan, troubles, first, scene, watch)
+        await watch.audited()
         await _until_poison_is_dead(scene, watch)
         scene.senders.end()
         await tasks[0]
@@ -137,7 +138,7 @@ async def _strike(
         kills += trouble.kills
         if turn < len(first) or draw.random() < plan.waits:
             blow = replace(blow, healed_s=await healed(blow.ended_s, scene.sink, scene.senders))
-            await watch.audit(blow.name)
+            watch.audit_soon(blow.name)
         blows.append(blow)
     return blows, kills
 

@@ -203,7 +203,7 @@ def table() -> str:
 
 
 def _in_the_run(shown: Shown) -> str:
-    return ", ".join(f"*{name}*" if name else "an audit after each" for name in shown.troubles)
+    return ", ".join(f"*{name}*" if name else "audits all the time" for name in shown.troubles)
 
 
 def _tests(shown: Shown) -> str:

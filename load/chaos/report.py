@@ -148,7 +148,8 @@ def _account(told: dict[str, Any]) -> str:
 | posts whose answer never came: their door was killed or not yet back | {told["unanswered"]:,} |
 | of those two, arrived all the same | {told["arrived_without_202"]} |
 | the slowest 503, on a machine as busy as this | {told["slowest_refusal_s"]} s |
-| audits while the troubles came and went, of these that differ | {told["audits"]}, {told["audits_differ"]} |
+| audits, one after the other while troubles came and went, and the differences that they found \
+| {told["audits"]}, {told["audits_differ"]} |
 | poison events acknowledged, and dead `exhausted` \
 | {told["poison"]["acknowledged"]}, {told["dead"].get("exhausted", 0)} |
 | entries without sense written into the queue, and dead `unreadable` \

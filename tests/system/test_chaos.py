@@ -77,7 +77,7 @@ async def test_a_minute_of_everything(tmp_path: Path) -> None:
     assert result.took_s > 60
     assert [blow.name for blow in result.facts.blows[: len(IN_ORDER)]] == [trouble.name for trouble in IN_ORDER]
     assert {blow.name for blow in result.facts.blows} >= {trouble.name for trouble in KILLS}
-    assert result.watch.audits > len(IN_ORDER)
+    assert result.watch.audits > 5  # one at a time; on a busy machine one outlasts several troubles
 
     assert Counter(reason for reason, _ in result.facts.dead) == {
         "exhausted": len(result.scene.strangers.poison),

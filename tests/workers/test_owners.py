@@ -3,12 +3,16 @@
 import asyncio
 import time
 
+import pytest
+import redis as sync_redis
+
 from relay.queue import keys, leases
 from relay.queue.ledger import look
 from relay.queue.stored import StoredEvent, partition_of
 from tests.queue.samples import event_of, put, until
 from tests.server import TestServer
 from tests.workers.rig import Rig, open_rig
+from workers.ownership import GRACE_S
 
 VISITORS = 30
 
@@ -101,6 +105,35 @@ async def test_a_kill_of_redis_under_load_repeats_and_loses_nothing(own_server: 
             await rig.settled(within_s=20.0)
         assert (await rig.account())["delivered"] == 20 * VISITORS
         once_and_in_order(rig, 20)
+
+
+async def test_a_queue_that_returns_leaves_each_owner_its_time(
+    own_server: TestServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker takes at once what was its own, and not what once was: its owner knows what it delivered meanwhile."""
+
+    async def crashed() -> None:
+        """Let the queue go away and come back without a lease, and without a heartbeat."""
+        caplog.clear()
+        own_server.kill()
+        await until("it noticed", lambda: "the queue is away" in caplog.text)
+        own_server.start()  # no worker runs meanwhile
+        with sync_redis.Redis.from_url(own_server.url) as server:
+            server.delete(keys.WORKERS, *(keys.owner(p) for p in range(4)))
+
+    async with open_rig(own_server.url) as rig, rig.worker() as runtime:
+        owned = runtime.ownership.owned
+        await until("it owns all", lambda: len(owned) == 4)
+        before = dict(owned)
+        await crashed()
+        await until("it owns all again", lambda: len(owned) == 4 and not owned.items() & before.items())
+        while len(owned) > 2:
+            await leases.heartbeat(rig.redis, "another", "{}", [])
+            await asyncio.sleep(0.05)
+        await crashed()
+        back_s = time.monotonic()
+        await until("it owns all once more", lambda: len(owned) == 4)
+        assert time.monotonic() - back_s >= GRACE_S
 
 
 async def test_a_worker_that_lost_a_lease_stops_sending(redis_url: str) -> None:
