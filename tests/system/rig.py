@@ -1,4 +1,7 @@
-"""Starts the real relay as its users do, speaks to it over HTTP, and looks at it from outside only."""
+"""Starts the real relay as its users do, speaks to it over HTTP, and looks at it from outside only.
+
+Only while it waits does it look into Redis: a command for each look would cost more than what is looked at.
+"""
 
 import asyncio
 import json
@@ -13,6 +16,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+
+from relay.queue.connection import AWAY, connect, kept_partitions
+from relay.queue.ledger import look
+from relay.up import read_run
 
 PATIENCE_S = 60.0  # two busy cores and a cold start of five processes
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
@@ -149,6 +156,11 @@ class Relay:
         async with self.http.put(f"{self.sandbox}/faults", json=list(rules)) as answer:
             assert answer.status == 200, await answer.text()
 
+    async def forget(self) -> None:
+        """Let the sandbox forget what it received."""
+        async with self.http.delete(f"{self.sandbox}/events") as answer:
+            assert answer.ok, await answer.text()
+
     async def arrived(self) -> dict[str, Any]:
         """What the sandbox received."""
         async with self.http.get(f"{self.sandbox}/events") as answer:
@@ -180,13 +192,21 @@ class Relay:
         return numbers
 
     async def settled(self, **expected: int) -> None:
-        """Wait until the ledger has these numbers."""
+        """Wait until `relay status` has these numbers, and do not start it before Redis has them."""
+        run = read_run(self.folder / "data")
+        assert run is not None, "there is no run.json"
+        redis = connect(run.redis_url)
 
         async def there() -> bool:
-            numbers = self.ledger()
-            return all(numbers[name] == n for name, n in expected.items())
+            try:
+                kept = (await look(redis, await kept_partitions(redis) or 0)).ledger
+            except AWAY:
+                return False
+            return expected.items() <= kept.items() and expected.items() <= self.ledger().items()
 
         try:
             await until(f"{expected}", there)
         except AssertionError as late:
             raise AssertionError(f"{late}; it is {self.ledger()}; it said:\n{self.said()[-4_000:]}") from late
+        finally:
+            await redis.aclose()
