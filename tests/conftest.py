@@ -2,12 +2,26 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from redis.asyncio import Redis
 
 from relay.queue.connection import connect
 from tests.server import TestServer
+
+LONGEST: Final = ("system", "up", "http", "cli", "docs", "workers")
+"""Folders whose files take long, the longest first."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where cores share the files, begin with the long ones, so that none is left to one core at the end.
+
+    Needs `--no-loadscope-reorder`: pytest-xdist itself begins with the files of many tests, and those are quick.
+    """
+    if hasattr(config, "workerinput"):
+        ranks = {name: rank for rank, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: ranks.get(item.path.parent.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
