@@ -4,7 +4,7 @@ import click
 
 from relay.cli.options import settings_options
 from relay.cli.process import run_process
-from relay.http import serve_door
+from relay.http.app import serve_door
 from relay.settings import Settings
 
 

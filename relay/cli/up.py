@@ -6,7 +6,7 @@ from relay.cli.options import settings_options
 from relay.cli.root import warn_of_root
 from relay.logs import setup_logging
 from relay.settings import Settings
-from relay.up import run_everything
+from relay.up.everything import run_everything
 
 
 @click.command()

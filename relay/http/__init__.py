@@ -14,8 +14,6 @@ health       GET /health/live and /health/ready
 exposed      GET /metrics
 scripts      GET /js/…: Plausible's script, passed on; script_copies  kept in memory; script_fetch  got from there
 openapi      GET /openapi.json: all of this as a contract
+
+This file imports none of them: `relay check` needs a constant of connections, not a door.
 """
-
-from relay.http.app import serve_door
-
-__all__ = ["serve_door"]

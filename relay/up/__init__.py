@@ -11,10 +11,10 @@ ports.py          addresses, free or taken. readiness.py: does a process answer 
 greeting.py       what is said when everything serves
 faults.py         StartError: what the user has to put right
 
-Never here: events, and what the processes do.
+Never here: events, and what the processes do. Every command asks datadir.py what runs here, so this file imports no
+more than that.
 """
 
 from relay.up.datadir import Run, read_run
-from relay.up.everything import run_everything
 
-__all__ = ["Run", "read_run", "run_everything"]
+__all__ = ["Run", "read_run"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from relay.logs import setup_logging
 from relay.settings import load_settings
-from relay.up import run_everything
+from relay.up.everything import run_everything
 
 if __name__ == "__main__":
     setup_logging("text", "info", "up")
