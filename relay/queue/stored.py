@@ -8,11 +8,11 @@ shorter stays plain. Nothing else of a request is kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final, NamedTuple
 from zlib import crc32
 
+import msgspec
 import orjson
 
 from relay.queue.compressed import compress, decompress, text_of
@@ -70,9 +70,11 @@ class StoredEvent(NamedTuple):
         return str(self.accepted_ms // 3_600_000), site
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """An event as it is written: where to, where it is counted beside the ledger, and its stored form."""
+class Packed(msgspec.Struct, frozen=True, gc=False):
+    """An event as it is written: where to, where it is counted beside the ledger, and its stored form.
+
+    A struct, as it is made in a quarter of a frozen dataclass's time.
+    """
 
     partition: int
     tally: tuple[str, str]
