@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -101,7 +100,7 @@ def _facts(scene: Scene, blows: list[Blow], ledger: dict[str, int], dead: list[t
         ledger=ledger,
         poison=strangers.poison,
         damaged=(strangers.damaged, strangers.perhaps_damaged),
-        dead=[(reason, json.loads(body)["name"] if body else "") for reason, body in dead],
+        dead=dead,
     )
 
 
@@ -166,8 +165,13 @@ async def _quiet(fleet: Fleet, sink: Sink) -> dict[str, Any]:
 async def _until_poison_is_dead(scene: Scene, watch: Watch) -> None:
     """Wait while visitors post: an event that fails while nothing else is sent cannot be told from an outage."""
     deadline_s = time.monotonic() + QUIET_WITHIN_S
-    due = sum(scene.strangers.poison.values()) + scene.strangers.damaged
-    while due and len(await watch.dead()) < due and time.monotonic() < deadline_s:  # noqa: ASYNC110 - asked of the queue
+    acknowledged = {name for name, is_kept in scene.strangers.poison.items() if is_kept}
+    while time.monotonic() < deadline_s:
+        dead = await watch.dead()
+        unreadable = sum(reason == "unreadable" for reason, _ in dead)
+        left = (acknowledged | scene.sink.crashed_at).difference(name for _, name in dead)
+        if not left and unreadable >= scene.strangers.damaged:
+            return
         await asyncio.sleep(0.5)
 
 

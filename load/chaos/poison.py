@@ -52,6 +52,7 @@ async def damaged(scene: Scene) -> bool:
     written = 0
     for form in NO_EVENTS:
         partition = random.randrange(PARTITIONS)
+        scene.strangers.perhaps_damaged += 1  # before it is there: an audit may be under way
         try:
             async with (
                 connect(scene.fleet.redis_url, connections=2) as server,
@@ -61,8 +62,8 @@ async def damaged(scene: Scene) -> bool:
                 put.hincrby(keys.ledger(partition), "accepted", 1)
                 await put.execute()
         except (*AWAY, RedisError):
-            scene.strangers.perhaps_damaged += 1
-        else:
-            scene.strangers.damaged += 1
-            written += 1
+            continue
+        scene.strangers.perhaps_damaged -= 1
+        scene.strangers.damaged += 1
+        written += 1
     return written > 0

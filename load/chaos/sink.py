@@ -41,6 +41,8 @@ class Sink:
     mood: Mood = Mood.FINE
     poison: set[str] = field(default_factory=set)
     """Names of the events at which it crashes, whatever its mood, and which it never counts."""
+    crashed_at: set[str] = field(default_factory=set)
+    """Those of them that came."""
     arrivals: list[Arrival] = field(default_factory=list)
     newest: dict[int, int] = field(default_factory=dict)
     """Visitor → the highest number that arrived."""
@@ -94,6 +96,7 @@ class Sink:
         """A request came whole: count it as the mood says; how to answer it."""
         self.requests += 1
         if name in self.poison:
+            self.crashed_at.add(name)
             return Mood.CRASHING
         if self.mood in COUNTS:
             self.arrivals.append(Arrival(name, time.monotonic()))

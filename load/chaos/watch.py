@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+import orjson
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from load.chaos.fleet import PARTITIONS, Role
 from load.chaos.scene import Scene
-from relay.queue.audit import Audit, audit
+from relay.queue.audit import audit
 from relay.queue.connection import AWAY, connect
-from relay.queue.dead import Which, find
+from relay.queue.dead import DeadLetter, Which, find
 from relay.queue.differences import Kind
 
+T = TypeVar("T")
 WATCHED: Final = (Role.DOOR, Role.SECOND_DOOR, Role.WORKER, Role.SECOND_WORKER)
 DOORS: Final = (Role.DOOR, Role.SECOND_DOOR)
 LOOK_EVERY_S: Final = 1.0
@@ -101,32 +105,39 @@ class Watch:
 
     async def _audit(self, after: str) -> None:
         """Recount the queue while traffic flows. Only what the run itself wrote without sense may differ."""
-        told = await self._recounted()
+        told = await self._asked(lambda server: audit(server, PARTITIONS))
         self.audits += 1
         others = [one.says for one in told.differences if one.kind is not Kind.UNREADABLE]
         unreadable = sum(one.by for one in told.differences if one.kind is Kind.UNREADABLE)
-        if unreadable > self.scene.strangers.damaged + self.scene.strangers.perhaps_damaged:
+        written = self.scene.strangers.damaged + self.scene.strangers.perhaps_damaged
+        if unreadable > 2 * written:  # one that dies meanwhile is seen among the pending and among the dead
             others.append(f"{unreadable} cannot be read")
         self.differences += [f"after {after}: {says}" for says in others]
 
-    async def _recounted(self) -> Audit:
+    async def dead(self) -> list[tuple[str, str]]:
+        """Of each dead letter its reason, and its event's name; empty if it cannot be read."""
+
+        async def letters(server: Redis) -> list[tuple[str, str]]:
+            found = find(server, PARTITIONS, Which())
+            return [(letter.reason, _name_of(letter)) async for letter in found]
+
+        return await self._asked(letters)
+
+    async def _asked(self, question: Callable[[Redis], Awaitable[T]]) -> T:
+        """Ask the queue, whatever trouble it is in, again and again."""
         deadline_s = time.monotonic() + ANSWERS_WITHIN_S
         while True:
             try:
                 async with connect(self.scene.fleet.redis_url, connections=2) as server:
-                    return await audit(server, PARTITIONS)
+                    return await question(server)
             except (*AWAY, RedisError):
                 if time.monotonic() > deadline_s:
                     raise
             await asyncio.sleep(0.1)
 
-    async def dead(self) -> list[tuple[str, str]]:
-        """Of each dead letter its reason, and its event's body."""
-        async with connect(self.scene.fleet.redis_url, connections=2) as server:
-            return [
-                (letter.reason, letter.event.body.decode() if letter.event else "")
-                async for letter in find(server, PARTITIONS, Which())
-            ]
+
+def _name_of(letter: DeadLetter) -> str:
+    return str(orjson.loads(letter.event.body).get("name")) if letter.event else ""
 
 
 def _footprint(pid: int | None) -> Footprint | None:

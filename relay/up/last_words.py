@@ -13,7 +13,7 @@ from relay.up.server_binary import ServerBinary
 LINES_SHOWN: Final = 8
 _TAIL: Final = 8192  # bytes, more than the lines of one failed start
 _STARTS: Final = "oO0OoO0OoO0Oo"  # the line with which Redis and Valkey begin each run
-_DAMAGED_FILE = re.compile(r"reading the append only file ([\w.-]+\.aof)\b")
+_DAMAGED_FILE = re.compile(r"reading the append only file ([\w.-]+\.aof)(?![\w.-])")  # not its base, a .aof.1.base.rdb
 
 _CUT: Final = """\
 Its append-only log is damaged, so it does not start. Nothing was changed and nothing was deleted.

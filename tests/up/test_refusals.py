@@ -146,7 +146,7 @@ def test_damaged_log(rig: Rig) -> None:
     ("file", "content", "advice"),
     [
         ("appendonly.aof.1.base.rdb", b"REDIS0099", "written by another or newer server"),
-        ("appendonly.aof.1.base.rdb", b"REDIS0011 cut of", "append-only log is damaged"),
+        ("appendonly.aof.1.base.rdb", b"REDIS0009 cut of", "append-only log is damaged"),
         ("appendonly.aof.manifest", b"nonsense\n", "append-only log is damaged"),
     ],
 )
