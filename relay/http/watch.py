@@ -89,8 +89,7 @@ class Watch:
         self.committer.written.clear()
         self.seen = await look(self.redis, self.partitions)
         for partition, pending in self.seen.backlog.items():
-            if partition not in self.committer.written:  # else the write saw more than this look
-                self.committer.backlog[partition] = pending
+            self.committer.backlog[partition] = pending + self.committer.written[partition]  # some count twice for now
         await self._report_refusals()
 
     async def _report_refusals(self) -> None:

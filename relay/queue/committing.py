@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -59,9 +59,9 @@ class Committer:
     redis: Redis
     partitions: int
     backlog: dict[int, int] = field(default_factory=dict)
-    """Pending events by partition, as far as the last writes and looks showed."""
-    written: set[int] = field(default_factory=set)
-    """Partitions that got events since somebody cleared this."""
+    """Pending events by partition: those that the last look found, and what was written since."""
+    written: Counter[int] = field(default_factory=Counter)
+    """Of these the events that were written since somebody cleared this."""
     keep_ms: int = 86_400_000
     """How long the key of an event is remembered."""
     compressed: bool = False
@@ -160,17 +160,10 @@ class Committer:
                     by_partition.setdefault(event.partition, []).append(event)
         groups = once.calls([item for waiter in batch for item in waiter.items])
         connection = await self._connected()
-        calls = [self._command(partition, events) for partition, events in by_partition.items()]
+        calls = [self._command(by_partition)] if by_partition else []
         calls += [once.command(self._once_sha, items, self.keep_ms) for items in groups]
         await connection.send_packed_command(calls, check_health=False)
-        failed: dict[int, str] = {}
-        for partition in by_partition:
-            reply = await answer_of(connection)
-            if isinstance(reply, RedisError):
-                failed[partition] = describe(reply)
-            else:
-                self.backlog[partition] = reply
-                self.written.add(partition)
+        failed = self._failed(by_partition, await answer_of(connection)) if by_partition else {}
         told = [word for items in groups for word in self._told(items, await answer_of(connection))]
         if failed or not all(isinstance(word, Receipt) for word in told):
             await self._disconnect()  # also an unknown script after a failover: a new connection loads it again
@@ -180,22 +173,41 @@ class Committer:
         """Of each item its receipt, or why it failed."""
         if isinstance(reply, RedisError):
             return [describe(reply)] * len(items)
-        words, lengths = reply
-        for partition, length in zip(once.partitions_in(items), lengths, strict=True):
-            if isinstance(length, int):
-                self.backlog[partition] = length
-                self.written.add(partition)
+        for item, word in zip(items, reply, strict=True):
+            for event in item.events if word == b"accepted" else ():
+                self._written(event.partition, 1)
         return [
-            Receipt(word) if word in _RECEIPTS else describe(ResponseError(word)) for word in map(bytes.decode, words)
+            Receipt(word) if word in _RECEIPTS else describe(ResponseError(word)) for word in map(bytes.decode, reply)
         ]
 
-    def _command(self, partition: int, events: list[Packed]) -> bytes:
-        """One call of PUT, ready to send."""
-        tallies = Counter(event.tally for event in events)
-        counted = [part for (hour, site), n in tallies.items() for part in (hour, site, n)]
-        touched = (keys.events(partition), keys.ledger(partition), keys.tally(partition))
-        forms = [event.form for event in events]
-        words = (b"EVALSHA", self._put_sha, len(touched), *touched, len(tallies), *counted, *forms)
+    def _failed(self, by_partition: Mapping[int, list[Packed]], reply: Any) -> dict[int, str]:
+        """Of PUT's reply the partitions that failed, and why."""
+        if isinstance(reply, RedisError):
+            return dict.fromkeys(by_partition, describe(reply))
+        failed = {}
+        for (partition, events), told in zip(by_partition.items(), reply, strict=True):
+            if told:
+                failed[partition] = describe(ResponseError(told.decode()))
+            else:
+                self._written(partition, len(events))
+        return failed
+
+    def _written(self, partition: int, events: int) -> None:
+        self.backlog[partition] = self.backlog.get(partition, 0) + events
+        self.written[partition] += events
+
+    def _command(self, by_partition: Mapping[int, list[Packed]]) -> bytes:
+        """The call of PUT, ready to send."""
+        touched: list[str] = []
+        told: list[str | bytes | int] = []
+        for partition, events in by_partition.items():
+            touched += (keys.events(partition), keys.ledger(partition), keys.tally(partition))
+            tallies = Counter([event.tally for event in events])
+            told += (len(tallies), len(events))
+            for (hour, site), n in tallies.items():
+                told += (hour, site, n)
+            told += [event.form for event in events]
+        words = (b"EVALSHA", self._put_sha, len(touched), *touched, *told)
         packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
         return packed
 
@@ -207,6 +219,7 @@ class Committer:
                 await connection.send_command("SCRIPT", "LOAD", script)
             self._put_sha = await connection.read_response(disable_decoding=True)
             self._once_sha = await connection.read_response(disable_decoding=True)
+            connection.socket_timeout = None  # each write has a limit for all that it does
             self._connection = connection
         return self._connection
 

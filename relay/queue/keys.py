@@ -1,8 +1,9 @@
-"""Every Redis key, and every Lua script of the queue that writes, and nothing that runs them.
+"""Every Redis key, and every Lua script that an event goes through, and nothing that runs them.
 
-All keys of a partition share the hash tag `{p}`, so each script touches one slot, but for that of events with a key
-(once.py), whose records expire. Events never do: XDEL in `SETTLE` is the only way out of a stream. What frees memory or
-keeps the workers going runs above `maxmemory` too (`allow-oom`, Redis 7); `PUT` does not, so a full queue can drain.
+All keys of a partition share the hash tag `{p}`, and each script touches one slot, but for those that put events: they
+write for all partitions in one step. Events never expire: XDEL in `SETTLE` is the only way out of a stream. What frees
+memory or keeps the workers going runs above `maxmemory` too (`allow-oom`, Redis 7); `PUT` does not, so a full queue can
+drain.
 """
 
 from __future__ import annotations
@@ -59,18 +60,22 @@ TALLY_KEPT_S: Final = 40 * 86_400  # a month and some days; the ledger itself is
 TALLY_FIELDS: Final = 4_000  # of one hour and partition: with RELAY_SITES=* any sender can make up sites
 OTHER_SITES: Final = "*"  # the tally of the sites beyond that
 
-# Adds n to the tally of an event's hour and site. Outcomes go where `accepted` went, so that each hour balances.
+# Adds n to the tally of an event's hour and site. Outcomes go where `accepted` went, so that each hour balances. Nearly
+# always the field is there, and that is all; a new one may have to go, and its n to the others.
 # The zset `hours` lists them, until they expire: all keys are too many to look through.
 TALLY: Final = f"""
 local function tally(prefix, hour, verb, site, n)
   if hour == '' then return end
   local key = prefix .. hour
-  if redis.call('HEXISTS', key, 'accepted ' .. site) == 0 then
-    local size = redis.call('HLEN', key)
-    if verb ~= 'accepted' and size == 0 then return end
-    if verb ~= 'accepted' or size >= {TALLY_FIELDS} then site = '{OTHER_SITES}' end
+  local field = verb .. ' ' .. site
+  if redis.call('HINCRBY', key, field, n) ~= n then return end
+  local size = redis.call('HLEN', key)
+  local unknown = verb ~= 'accepted' and redis.call('HEXISTS', key, 'accepted ' .. site) == 0
+  if unknown or verb == 'accepted' and size > {TALLY_FIELDS} then
+    redis.call('HDEL', key, field)
+    if unknown and size == 1 then return end
+    if redis.call('HINCRBY', key, verb .. ' {OTHER_SITES}', n) ~= n then return end
   end
-  if redis.call('HINCRBY', key, verb .. ' ' .. site, n) ~= n then return end
   local now_s = redis.call('TIME')[1]
   redis.call('EXPIRE', key, {TALLY_KEPT_S})
   redis.call('ZADD', prefix .. 'hours', now_s + {TALLY_KEPT_S}, hour)
@@ -78,16 +83,27 @@ local function tally(prefix, hour, verb, site, n)
 end
 """
 
-# KEYS events, ledger, prefix of tallies. ARGV how many tallies, hour, site, count of each, events. → stream's length.
+# KEYS events, ledger, prefix of tallies of each partition. ARGV of each: how many tallies, how many events, hour, site,
+# count of each tally, events. One call for all, as a call each costs more than their events; what is damaged in one
+# partition fails that one only. → of each '', or the server's words why it failed.
 PUT: Final = (
     "#!lua"
     + TALLY
     + """
-local first = 2 + 3 * ARGV[1]
-for i = first, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
-redis.call('HINCRBY', KEYS[2], 'accepted', #ARGV - first + 1)
-for i = 2, first - 1, 3 do tally(KEYS[3], ARGV[i], 'accepted', ARGV[i + 1], tonumber(ARGV[i + 2])) end
-return redis.call('XLEN', KEYS[1])
+local function put(k, at)
+  local first, n = at + 2 + 3 * ARGV[at], ARGV[at + 1]
+  for i = first, first + n - 1 do redis.call('XADD', KEYS[k], '*', 'e', ARGV[i]) end
+  redis.call('HINCRBY', KEYS[k + 1], 'accepted', n)
+  for i = at + 2, first - 1, 3 do tally(KEYS[k + 2], ARGV[i], 'accepted', ARGV[i + 1], tonumber(ARGV[i + 2])) end
+  return ''
+end
+local replies, at = {}, 1
+for k = 1, #KEYS, 3 do
+  local fine, told = pcall(put, k, at)
+  replies[#replies + 1] = fine and told or type(told) == 'table' and told['err'] or tostring(told)
+  at = at + 2 + 3 * ARGV[at] + ARGV[at + 1]
+end
+return replies
 """
 )
 
@@ -125,49 +141,6 @@ end
 return repeats
 """
 )
-
-# KEYS workers, states. ARGV worker, state, live_ms. By the server's clock, as hosts' clocks differ.
-# → how many workers had a heartbeat within live_ms.
-HEARTBEAT: Final = """#!lua flags=allow-oom
-local time = redis.call('TIME')
-local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZADD', KEYS[1], now_ms, ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-return redis.call('ZCOUNT', KEYS[1], now_ms - ARGV[3], '+inf')
-"""
-
-# KEYS states, form. ARGV version of a stored form. → 1 if every worker that is known reads it; where none is known, as
-# it was when one was. A worker that says nothing of it is older than this question.
-AGREED: Final = """#!lua flags=allow-oom
-local states = redis.call('HVALS', KEYS[1])
-local before = redis.call('HGET', KEYS[2], 'reads') or ''
-if #states == 0 then return string.find(before, ARGV[1], 1, true) and 1 or 0 end
-local all = ARGV[1]
-for _, text in ipairs(states) do
-  local read, state = pcall(cjson.decode, text)
-  local reads = read and type(state) == 'table' and state['reads']
-  if type(reads) ~= 'string' or not string.find(reads, ARGV[1], 1, true) then all = '' end
-end
-if before ~= all then redis.call('HSET', KEYS[2], 'reads', all) end
-return #all
-"""
-
-# KEYS owner. ARGV token, ttl_ms. → 1 if the partition had no owner and is ours now.
-TAKE: Final = """#!lua flags=allow-oom
-return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
-"""
-
-# KEYS owner. ARGV token, ttl_ms. → 1 if the lease is still ours and was prolonged.
-RENEW: Final = """#!lua flags=allow-oom
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return 0
-"""
-
-# KEYS owner. ARGV token. → 1 if it was ours and is free now.
-RELEASE: Final = """#!lua flags=allow-oom
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
-"""
 
 # KEYS events, retry, ledger, dead, owner. → one consistent look at a partition.
 LOOK: Final = """#!lua flags=no-writes
@@ -287,32 +260,4 @@ else
 end
 redis.call('INCR', KEYS[2])
 return 1
-"""
-
-# Token buckets, all or none of them. KEYS salt, then a bucket each. ARGV new salt, its life in ms, cost, then for each
-# bucket events a second, burst, and the address that completes its name ('' if it is complete). What is kept of one is
-# the moment at which it is full again. More than the burst passes if the bucket is full, and is paid for afterwards.
-# → 0, 0 or which bucket has too little, and in how many ms it has enough.
-TAKE_TOKENS: Final = """#!lua
-local time = redis.call('TIME')
-local now, cost = time[1] * 1000 + time[2] / 1000, tonumber(ARGV[3])
-local names, full, which, longest = {}, {}, 0, 0
-for i = 2, #KEYS do
-  local at = 3 * i - 2
-  local each_ms, burst, address = 1000 / ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2]
-  names[i] = KEYS[i]
-  if address ~= '' then
-    redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
-    names[i] = KEYS[i] .. redis.sha1hex(redis.call('GET', KEYS[1]) .. address)
-  end
-  full[i] = math.max(now, tonumber(redis.call('GET', names[i]) or now))
-  local wait = full[i] - now - (burst - math.min(cost, burst)) * each_ms
-  if wait > longest then which, longest = i - 1, wait end
-  full[i] = full[i] + cost * each_ms
-end
-if which > 0 then return {which, math.ceil(longest)} end
-for i = 2, #KEYS do
-  redis.call('SET', names[i], string.format('%.4f', full[i]), 'PX', math.max(1, math.ceil(full[i] - now)))
-end
-return {0, 0}
 """

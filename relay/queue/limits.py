@@ -24,6 +24,34 @@ from relay.rules.source import Denied, Source, too_many
 SALT_MS: Final = 86_400_000
 SUBSCRIBER_BITS: Final = 64  # of an IPv6 address: who has one has all that begin like it (RFC 6177)
 
+# Token buckets, all or none of them. KEYS salt, then a bucket each. ARGV new salt, its life in ms, cost, then for each
+# bucket events a second, burst, and the address that completes its name ('' if it is complete). What is kept of one is
+# the moment at which it is full again. More than the burst passes if the bucket is full, and is paid for afterwards.
+# → 0, 0 or which bucket has too little, and in how many ms it has enough.
+TAKE_TOKENS: Final = """#!lua
+local time = redis.call('TIME')
+local now, cost = time[1] * 1000 + time[2] / 1000, tonumber(ARGV[3])
+local names, full, which, longest = {}, {}, 0, 0
+for i = 2, #KEYS do
+  local at = 3 * i - 2
+  local each_ms, burst, address = 1000 / ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2]
+  names[i] = KEYS[i]
+  if address ~= '' then
+    redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
+    names[i] = KEYS[i] .. redis.sha1hex(redis.call('GET', KEYS[1]) .. address)
+  end
+  full[i] = math.max(now, tonumber(redis.call('GET', names[i]) or now))
+  local wait = full[i] - now - (burst - math.min(cost, burst)) * each_ms
+  if wait > longest then which, longest = i - 1, wait end
+  full[i] = full[i] + cost * each_ms
+end
+if which > 0 then return {which, math.ceil(longest)} end
+for i = 2, #KEYS do
+  redis.call('SET', names[i], string.format('%.4f', full[i]), 'PX', math.max(1, math.ceil(full[i] - now)))
+end
+return {0, 0}
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -50,7 +78,7 @@ class Limits:
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
                 which, wait_ms = await self.redis.eval(  # type: ignore[misc]
-                    keys.TAKE_TOKENS, len(touched), *touched, new_salt, str(SALT_MS), str(cost), *words
+                    TAKE_TOKENS, len(touched), *touched, new_salt, str(SALT_MS), str(cost), *words
                 )
         except (*AWAY, RedisError) as error:
             raise UnavailableError(f"the queue is not available: {describe(error)}") from error

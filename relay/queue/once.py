@@ -86,7 +86,7 @@ def _digest(text: bytes) -> bytes:
 # record (0: none), hour, site, stored form. A conflict keeps nothing of its item; what fails, fails its own item only.
 # Counted is at the end, once for each partition, hour and site: where that fails, all items of the partition do, and
 # are duplicates when they come again.
-# → receipt of each item, or the server's words why it failed; length of each partition's stream.
+# → receipt of each item, or the server's words why it failed.
 PUT_ONCE: Final = (
     "#!lua"
     + keys.TALLY
@@ -120,7 +120,7 @@ local function count(p, how, ...)
   local fine, told = pcall(how, ...)
   if not fine then broken[p] = words(told) end
 end
-local receipts, lengths, at = {}, {}, 3
+local receipts, at = {}, 3
 while at < #ARGV do
   local last = at + 1 + 5 * ARGV[at]
   local fine, told = pcall(take, at + 2, last, ARGV[at + 1])
@@ -146,14 +146,13 @@ if next(broken) then
     n, from = n + 1, last + 1
   end
 end
-for p = 1, ARGV[1] do lengths[p] = redis.pcall('XLEN', KEYS[3 * p - 2]) end
-return {receipts, lengths}
+return receipts
 """
 )
 
 
 def partitions_in(items: Sequence[PackedItem]) -> list[int]:
-    """The partitions of the items, each once, in the order of the script's lengths."""
+    """The partitions of the items, each once."""
     return list(dict.fromkeys(event.partition for item in items for event in item.events))
 
 

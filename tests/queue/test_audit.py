@@ -53,8 +53,8 @@ async def test_what_waits_for_longer_than_tallies_are_kept_agrees(redis: Redis) 
 
 async def test_sites_beyond_those_counted_apart_agree(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made-up sites share a tally, and their events are recounted under it."""
-    monkeypatch.setattr(keys, "PUT", keys.PUT.replace(f">= {keys.TALLY_FIELDS}", ">= 5"))
-    monkeypatch.setattr(keys, "SETTLE", keys.SETTLE.replace(f">= {keys.TALLY_FIELDS}", ">= 5"))
+    monkeypatch.setattr(keys, "PUT", keys.PUT.replace(f"> {keys.TALLY_FIELDS}", "> 5"))
+    monkeypatch.setattr(keys, "SETTLE", keys.SETTLE.replace(f"> {keys.TALLY_FIELDS}", "> 5"))
     await put(redis, P, *(event_of("x", n, site=f"{n}.example") for n in range(60)))
     for partition in range(P):
         entries = await read_after(redis, partition, START, 8)

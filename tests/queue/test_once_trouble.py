@@ -177,7 +177,7 @@ async def test_events_with_and_without_keys_share_their_writes(redis: Redis) -> 
         assert told.count(None) == 50
         assert (told.count(Receipt.ACCEPTED), told.count(Receipt.DUPLICATE)) == (25, 25)
         assert sum(committer.backlog.values()) == 75 == (await ledger(redis, P))["accepted"]
-        assert committer.written == {p for p in range(P) if await redis.exists(keys.events(p))}
+        assert committer.written == {p: n for p in range(P) if (n := await redis.xlen(keys.events(p)))}
 
 
 async def test_wherever_the_log_ends_a_record_has_its_event(own_server: TestServer) -> None:
