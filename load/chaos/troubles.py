@@ -39,12 +39,12 @@ class Trouble:
 
 
 TROUBLES: Final = (
-    Trouble("SIGKILL door", ended(Role.DOOR, KILL), 6, kills=True),
-    Trouble("SIGKILL second door", ended(Role.SECOND_DOOR, KILL), 6, kills=True),
-    Trouble("SIGKILL worker", ended(Role.WORKER, KILL), 8, kills=True, may_repeat=True),
-    Trouble("SIGKILL second worker", ended(Role.SECOND_WORKER, KILL), 8, kills=True, may_repeat=True),
-    Trouble("SIGKILL queue's server", ended(Role.SERVER, KILL), 8, kills=True),
-    Trouble("SIGKILL supervisor", ended(Role.SUPERVISOR, KILL), 4, kills=True, may_repeat=True),
+    Trouble("SIGKILL door", ended(Role.DOOR, KILL), 9, kills=True),
+    Trouble("SIGKILL second door", ended(Role.SECOND_DOOR, KILL), 9, kills=True),
+    Trouble("SIGKILL worker", ended(Role.WORKER, KILL), 12, kills=True, may_repeat=True),
+    Trouble("SIGKILL second worker", ended(Role.SECOND_WORKER, KILL), 12, kills=True, may_repeat=True),
+    Trouble("SIGKILL queue's server", ended(Role.SERVER, KILL), 12, kills=True),
+    Trouble("SIGKILL supervisor", ended(Role.SUPERVISOR, KILL), 6, kills=True, may_repeat=True),
     Trouble("SIGTERM second door", ended(Role.SECOND_DOOR, TERM), 2),
     Trouble("SIGTERM second worker", ended(Role.SECOND_WORKER, TERM), 2),
     Trouble("SIGTERM supervisor", ended(Role.SUPERVISOR, TERM), 1),
