@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 TOGETHER: Final = 32  # entries of a partition in a common read; who has room for fewer reads alone
 QUICK_READS: Final = 8  # so many reads that found something
 QUICK_S: Final = 0.05  # within this time are quick: 160 a second, of all partitions
-REST_S: Final = 0.003  # before a common read, so that there is something to be read
+REST_S: Final = 0.003  # before a common read, so that several have something to be read
+BLOCK_MS: Final = 20  # of a common read: who asks meanwhile waits for its end
 
 
 @dataclass(slots=True)
@@ -89,7 +90,7 @@ class Tails:
             wanted = {partition: after for partition, (after, waiting) in asked.items() if not waiting.done()}
             found: dict[int, list[RawEntry]] | None = None
             try:
-                found = await read_after_each(self.redis, wanted, TOGETHER) if wanted else {}
+                found = await read_after_each(self.redis, wanted, TOGETHER, BLOCK_MS) if wanted else {}
             except (*AWAY, RedisError) as error:  # each finds out for itself whether it is its own fault
                 log.debug("a common read failed: %s", describe(error))
             finally:

@@ -66,10 +66,15 @@ async def read_after(
     return _entries(reply[0][1]) if reply else []
 
 
-async def read_after_each(redis: Redis, after: Mapping[int, bytes], count: int) -> dict[int, list[RawEntry]]:
-    """By partition the next entries after its id, at most `count` of each, that are there now; others are left out."""
+async def read_after_each(
+    redis: Redis, after: Mapping[int, bytes], count: int, block_ms: int
+) -> dict[int, list[RawEntry]]:
+    """By partition the next entries after its id, at most `count` of each; those without are left out.
+
+    Waits so long for one to come to any of them.
+    """
     names = {keys.events(partition).encode(): partition for partition in after}
-    words = ("XREAD", "COUNT", count, "STREAMS", *names, *after.values())
+    words = ("XREAD", "COUNT", count, "BLOCK", block_ms, "STREAMS", *names, *after.values())
     call: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
     [reply] = await in_one_trip(redis, [call])
     return {names[name]: _entries(entries) for name, entries in reply or ()}
