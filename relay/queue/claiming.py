@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 import hiredis
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from relay.queue import keys
 from relay.queue.connection import in_one_trip
@@ -109,37 +109,48 @@ def _note(text: bytes) -> Note:
 
 
 async def settle(redis: Redis, outcomes: Mapping[int, Sequence[Outcome]], *, again: bool) -> int:
-    """Write down outcomes by partition, one script call each, in one round trip.
+    """Write down outcomes by partition, in one script call.
 
     `again` says that the answer to an earlier call with these outcomes was lost. Returns how many events
-    turned out to have been settled before, by somebody else: those were sent twice.
+    turned out to have been settled before, by somebody else: those were sent twice. Raises what redis-py raises; if
+    the server refuses one partition's outcomes, those of others are written all the same.
     """
     try:
         return await _settle(redis, outcomes, again=again)
     except NoScriptError:
         await redis.script_load(keys.SETTLE)
-        return await _settle(redis, outcomes, again=True)
+        return await _settle(redis, outcomes, again=again)  # nothing of it was done
 
 
 async def _settle(redis: Redis, outcomes: Mapping[int, Sequence[Outcome]], *, again: bool) -> int:
-    calls = [_settle_call(partition, lines, again=again) for partition, lines in outcomes.items()]
-    return sum(await in_one_trip(redis, calls))
+    touched: list[str] = []
+    told: list[str | bytes | int] = ["1" if again else "0"]
+    for partition, lines in outcomes.items():
+        touched += (
+            keys.events(partition),
+            keys.retry(partition),
+            keys.ledger(partition),
+            keys.dead(partition),
+            keys.tally(partition),
+        )
+        groups = _groups(lines)
+        told += (len(groups), *groups)
+    words = ("EVALSHA", sha(keys.SETTLE), len(touched), *touched, *told)
+    call: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
+    [replies] = await in_one_trip(redis, [call])
+    for reply in replies:
+        if not isinstance(reply, int):
+            raise ResponseError(reply.decode())
+    return sum(replies)
 
 
-def _settle_call(partition: int, lines: Sequence[Outcome], *, again: bool) -> bytes:
-    """One call of SETTLE, ready to send: outcomes that are alike are one group of ids."""
+def _groups(lines: Sequence[Outcome]) -> list[str | bytes | int]:
+    """What SETTLE is told of one partition: outcomes that are alike are one group of ids."""
     groups: dict[tuple[str, bytes, tuple[str, str], int | None], list[bytes]] = {}
     for n, line in enumerate(lines):
         which = (line.verb, line.note, line.tally, n if line.verb in ALONE else None)
         groups.setdefault(which, []).append(line.entry_id)
-    told = [part for (verb, note, tally, _), ids in groups.items() for part in (verb, note, *tally, len(ids), *ids)]
-    touched = (
-        keys.events(partition),
-        keys.retry(partition),
-        keys.ledger(partition),
-        keys.dead(partition),
-        keys.tally(partition),
-    )
-    words = ("EVALSHA", sha(keys.SETTLE), len(touched), *touched, "1" if again else "0", *told)
-    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
-    return packed
+    told: list[str | bytes | int] = []
+    for (verb, note, tally, _), ids in groups.items():
+        told += (verb, note, *tally, len(ids), *ids)
+    return told

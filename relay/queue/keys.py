@@ -1,9 +1,9 @@
 """Every Redis key, and every Lua script that an event goes through, and nothing that runs them.
 
-All keys of a partition share the hash tag `{p}`, and each script touches one slot, but for those that put events: they
-write for all partitions in one step. Events never expire: XDEL in `SETTLE` is the only way out of a stream. What frees
-memory or keeps the workers going runs above `maxmemory` too (`allow-oom`, Redis 7); `PUT` does not, so a full queue can
-drain.
+All keys of a partition share the hash tag `{p}`, and each script touches one slot, but for those that put and settle:
+they write for all partitions in one step. Events never expire: XDEL in `SETTLE` is the only way out of a stream. What
+frees memory or keeps the workers going runs above `maxmemory` too (`allow-oom`, Redis 7); `PUT` does not, so a full
+queue can drain.
 """
 
 from __future__ import annotations
@@ -83,11 +83,21 @@ local function tally(prefix, hour, verb, site, n)
 end
 """
 
+# What a step for one partition returns, or the server's words why it failed: the others' steps go on.
+EACH: Final = """
+local function each(step, ...)
+  local fine, told = pcall(step, ...)
+  if fine then return told end
+  return type(told) == 'table' and told['err'] or tostring(told)
+end
+"""
+
 # KEYS events, ledger, prefix of tallies of each partition. ARGV of each: how many tallies, how many events, hour, site,
 # count of each tally, events. One call for all, as a call each costs more than their events; what is damaged in one
 # partition fails that one only. → of each '', or the server's words why it failed.
 PUT: Final = (
     "#!lua"
+    + EACH
     + TALLY
     + """
 local function put(k, at)
@@ -99,46 +109,60 @@ local function put(k, at)
 end
 local replies, at = {}, 1
 for k = 1, #KEYS, 3 do
-  local fine, told = pcall(put, k, at)
-  replies[#replies + 1] = fine and told or type(told) == 'table' and told['err'] or tostring(told)
+  replies[#replies + 1] = each(put, k, at)
   at = at + 2 + 3 * ARGV[at] + ARGV[at + 1]
 end
 return replies
 """
 )
 
-# KEYS events, retry, ledger, dead, prefix of tallies. ARGV: '1' if this call may be a repeat of one whose answer was
-# lost, then groups of like outcomes: verb, note, hour, site, how many ids, ids. Verb and note are delivered|- ,
-# dropped|cause, dead|JSON with a "reason", again|JSON; the last two alone. Facts need no lease: only the first that is
-# said counts. A damaged key fails before an event is deleted. → how many found their entry gone (sent by another, too).
+# KEYS events, retry, ledger, dead, prefix of tallies of each partition. ARGV: '1' if this call may be a repeat of one
+# whose answer was lost, then of each partition how many words follow, and groups of like outcomes: verb, note, hour,
+# site, how many ids, ids. Verb and note are delivered|- , dropped|cause, dead|JSON with a "reason", again|JSON; the
+# last two alone. Facts need no lease: only the first that is said counts. A damaged key fails its own partition, before
+# an event is deleted. → of each how many found their entry gone (sent by another, too), or the server's words why it
+# failed.
 SETTLE: Final = (
     "#!lua flags=allow-oom"
+    + EACH
     + TALLY
     + """
-local again, repeats, i = ARGV[1] == '1', 0, 2
-for k = 2, 3 do redis.call('HLEN', KEYS[k]) end
-while ARGV[i] do
-  local verb, note, n, id = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 4]), ARGV[i + 5]
-  if verb == 'again' then
-    if #redis.call('XRANGE', KEYS[1], id, id) > 0 then redis.call('HSET', KEYS[2], id, note) end
-  else
-    local letter = verb == 'dead' and redis.call('XRANGE', KEYS[1], id, id)[1]
-    local reason = letter and cjson.decode(note)['reason']
-    if letter then redis.call('XADD', KEYS[4], '*', 'e', letter[2][2], 'n', note) end
-    local gone = redis.call('XDEL', KEYS[1], unpack(ARGV, i + 5, i + 4 + n))
-    if gone > 0 then
-      redis.call('HDEL', KEYS[2], unpack(ARGV, i + 5, i + 4 + n))
-      redis.call('HINCRBY', KEYS[3], verb, gone)
-      tally(KEYS[5], ARGV[i + 2], verb, ARGV[i + 3], gone)
-      if verb == 'dropped' then redis.call('HINCRBY', KEYS[3], 'dropped:' .. note, gone) end
-      if reason then redis.call('HINCRBY', KEYS[3], 'dead:' .. reason, 1) end
+local again = ARGV[1] == '1'
+local function settle(k, i, last)
+  local events, retry, ledger, dead, tallies = unpack(KEYS, k, k + 4)
+  local repeats = 0
+  redis.call('HLEN', retry)
+  redis.call('HLEN', ledger)
+  while i <= last do
+    local verb, note, n, id = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 4]), ARGV[i + 5]
+    if verb == 'again' then
+      if #redis.call('XRANGE', events, id, id) > 0 then redis.call('HSET', retry, id, note) end
+    else
+      local letter = verb == 'dead' and redis.call('XRANGE', events, id, id)[1]
+      local reason = letter and cjson.decode(note)['reason']
+      if letter then redis.call('XADD', dead, '*', 'e', letter[2][2], 'n', note) end
+      local gone = redis.call('XDEL', events, unpack(ARGV, i + 5, i + 4 + n))
+      if gone > 0 then
+        redis.call('HDEL', retry, unpack(ARGV, i + 5, i + 4 + n))
+        redis.call('HINCRBY', ledger, verb, gone)
+        tally(tallies, ARGV[i + 2], verb, ARGV[i + 3], gone)
+        if verb == 'dropped' then redis.call('HINCRBY', ledger, 'dropped:' .. note, gone) end
+        if reason then redis.call('HINCRBY', ledger, 'dead:' .. reason, 1) end
+      end
+      if not again then repeats = repeats + n - gone end
+      if not again and gone < n and verb == 'delivered' then redis.call('HINCRBY', ledger, 'repeated', n - gone) end
     end
-    if not again then repeats = repeats + n - gone end
-    if not again and gone < n and verb == 'delivered' then redis.call('HINCRBY', KEYS[3], 'repeated', n - gone) end
+    i = i + 5 + n
   end
-  i = i + 5 + n
+  return repeats
 end
-return repeats
+local replies, at = {}, 2
+for k = 1, #KEYS, 5 do
+  local last = at + ARGV[at]
+  replies[#replies + 1] = each(settle, k, at + 1, last)
+  at = last + 1
+end
+return replies
 """
 )
 
