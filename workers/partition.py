@@ -20,7 +20,7 @@ from relay.queue.claiming import BLOCK_MS, END, START, Note, Outcome, following,
 from relay.queue.connection import AWAY, describe
 from relay.queue.dead import dead_note
 from relay.queue.reading import RawEntry, read_on
-from relay.queue.stored import StoredEvent, UnreadableError, unpack
+from relay.queue.stored import StoredEvent, UnreadableError, mark_in, mark_of, unpack
 from relay.rules.judge import DeadReason
 from workers.lanes import Entry, Lane
 from workers.tails import TOGETHER, Tails
@@ -77,6 +77,7 @@ class Partition:
     """By site; those without events in memory are not in it."""
     _parked: dict[str, bytes] = field(default_factory=dict)
     """Site → id of its first entry that was read and left where it is."""
+    _parked_marks: set[bytes] = field(default_factory=set)  # by which compressed ones are known without unpacking
     _read_to: bytes = START
     _last_size: int = 1
     _many_wait: bool = True
@@ -155,6 +156,8 @@ class Partition:
         """Put what was read where it belongs; False if all of it was left where it is."""
         taken = False
         for entry_id, fields in entries:
+            if self._parked_marks and mark_in(fields.get(b"e", b"")) in self._parked_marks:
+                continue
             event = self._read_one(entry_id, fields)
             if event is None or not self._is_parked(entry_id, event.site):
                 taken = True
@@ -166,6 +169,7 @@ class Partition:
         """Whether the entry is left where it is, as its site has its share or was parked before."""
         if site not in self._parked and site in self._held_of and self._held_of[site].fills(SHARE):
             self._parked[site] = entry_id
+            self._parked_marks.add(mark_of(site))
         return site in self._parked
 
     async def _come_back_for(self, site: str) -> None:
@@ -180,12 +184,14 @@ class Partition:
             for entry_id, fields in entries:
                 try:
                     event = unpack(fields[b"e"])
-                except UnreadableError:  # was settled when it was first read
+                except UnreadableError:
+                    if mark_in(fields[b"e"]):  # a plain one was settled when it was first read
+                        self._read_one(entry_id, fields)
                     continue
-                if event.site == site:
-                    self._place(entry_id, event)
+                self._place(entry_id, event)
             if last is None:
                 del self._parked[site]
+                self._parked_marks.discard(mark_of(site))
             else:
                 self._parked[site] = following(last)
 

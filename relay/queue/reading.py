@@ -47,7 +47,7 @@ return found
 async def read_on(
     redis: Redis, partition: int, span: tuple[bytes, bytes], most: tuple[int, int], site: str | None = None
 ) -> tuple[bytes | None, list[RawEntry]]:
-    """The entries within `span`, first and last id: all, or those of one site and, seldom, a few of others.
+    """The entries within `span`, first and last id: all, or those of one site (and of one with the same mark).
 
     At most `most` entries and bytes, and a few. Returns them with the last id that was looked at, None if there was
     nothing there.

@@ -8,6 +8,8 @@ shorter stays plain. Nothing else of a request is kept.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from hashlib import blake2b
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final, NamedTuple
 from zlib import crc32
@@ -24,8 +26,8 @@ SMALL: Final = b"3"
 READS: Final = "123"  # the versions that this relay reads
 _HAS_JSON: Final = frozenset({PLAIN, WITH_TIME})
 
-# Version 3: its digit, two bytes by which its site is found, flags, times in ms, address, block.
-_MARK_BYTES, _TIME_BYTES = 2, 6
+# Version 3: its digit, six bytes by which its site is found, flags, times in ms, address, block.
+_MARK_BYTES, _TIME_BYTES = 6, 6
 _REVENUE, _ENGAGEMENT, _AGENT, _OCCURRED, _IPV6 = 1, 2, 4, 8, 16
 _KNOWN_FLAGS = 31
 _FLAGS_AT = 1 + _MARK_BYTES
@@ -129,9 +131,10 @@ def head_of(site: str) -> bytes:
     return b"[%b," % orjson.dumps(site)
 
 
+@lru_cache(maxsize=1_024)
 def mark_of(site: str) -> bytes:
-    """What the compressed form of each event of that site has there; of 65,536 other sites one has the same."""
-    return (crc32(site.encode()) & 0xFFFF).to_bytes(_MARK_BYTES, "big")
+    """What the compressed form of each event of that site has there, and of one other in 10^14 sites."""
+    return blake2b(site.encode(), digest_size=_MARK_BYTES).digest()
 
 
 def unpack(form: bytes) -> StoredEvent:
@@ -154,7 +157,13 @@ def unpack(form: bytes) -> StoredEvent:
     return StoredEvent(site, ip, agent, body, accepted_ms, "r" in flags, "e" in flags, occurred_ms)
 
 
-def _unpack_small(form: bytes) -> StoredEvent:
+def mark_in(form: bytes) -> bytes:
+    """The mark of the form's site if it is one of version 3, else nothing; what is behind it is not looked at."""
+    return form[1:_FLAGS_AT] if form[:1] == SMALL else b""
+
+
+def _opened(form: bytes) -> tuple[int, int, str, bytes, bytes]:
+    """Of a form of version 3: flags, where its block begins, and what is in it: site, User-Agent, body."""
     try:
         flags = form[_FLAGS_AT]
         if flags & ~_KNOWN_FLAGS:
@@ -166,6 +175,11 @@ def _unpack_small(form: bytes) -> StoredEvent:
         raise UnreadableError(_DAMAGED_SMALL) from error
     if mark_of(site) != form[1:_FLAGS_AT]:
         raise UnreadableError(_DAMAGED_SMALL)
+    return flags, block_at, site, agent, body
+
+
+def _unpack_small(form: bytes) -> StoredEvent:
+    flags, block_at, site, agent, body = _opened(form)
     at = _TIMES_AT + _TIME_BYTES
     accepted_ms, occurred_ms = int.from_bytes(form[_TIMES_AT:at], "big"), None
     if flags & _OCCURRED:

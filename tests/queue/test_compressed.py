@@ -9,7 +9,7 @@ import zstandard
 from load.bench.relay import stored
 from load.dictionary.traffic import traffic
 from relay.queue import compressed
-from relay.queue.stored import SMALL, StoredEvent, UnreadableError, pack, pack_small, unpack
+from relay.queue.stored import SMALL, StoredEvent, UnreadableError, mark_in, mark_of, pack, pack_small, unpack
 from tests.queue.samples import event_of
 
 FIXED = StoredEvent(
@@ -22,8 +22,8 @@ FIXED = StoredEvent(
     occurred_ms=7,
 )
 ON_DISK = (
-    "3362f91d01a0c4506c0000000000000720010db80000000000000000000000019062c3bc636865720a4dfc6c6c65722f0a227d06fc2a284d62"
-    "1d8798b28381c6df8cd08c24f402"
+    "3369f05b77ec601d01a0c4506c0000000000000720010db80000000000000000000000019062c3bc636865720a4dfc6c6c65722f0a227d06fc"
+    "2a284d621d8798b28381c6df8cd08c24f402"
 )
 
 
@@ -81,7 +81,7 @@ def frame_of(text: bytes, **options: object) -> bytes:
 
 def test_bombs_are_unreadable() -> None:
     """A few bytes that would become more than an event may have are none, and are not unfolded."""
-    head = pack_small(event_of())[:14]
+    head = pack_small(event_of())[:18]
     bomb = frame_of(b"example.com\n\n" + bytes(100_000))
     assert len(bomb) < 200
     with pytest.raises(UnreadableError):
@@ -107,6 +107,14 @@ def test_damage_is_unreadable_or_another_event() -> None:
 @pytest.mark.parametrize("text", [b"", b"example.com", b"example.com\nagent", b"other.example\n\n{}", b"\xff\n\n{}"])
 def test_text_that_is_no_event_is_unreadable(text: bytes) -> None:
     """A block that unfolds, to something else."""
-    head = pack_small(event_of())[:14]
+    head = pack_small(event_of())[:18]
     with pytest.raises(UnreadableError):
         unpack(head + frame_of(text + b" " * 40 if text.count(b"\n") == 2 else text))
+
+
+def test_a_site_is_known_without_unpacking() -> None:
+    """By its mark, which plain forms do not have."""
+    event = event_of("x", 1, site="a.example", body=b"{}" * 200)
+    assert pack_small(event).startswith(SMALL)
+    assert mark_in(pack_small(event)) == mark_of("a.example") != mark_of("b.example")
+    assert mark_in(pack(event)) == mark_in(b"") == b""

@@ -5,7 +5,6 @@ from redis.asyncio import Redis
 from relay.queue import keys
 from relay.queue.claiming import END, START, following, read_after
 from relay.queue.reading import RawEntry, read_on
-from relay.queue.stored import mark_of, unpack
 from tests.queue.samples import event_of, put
 
 SITES = ("a.example", "b.example", 'odd".example')
@@ -49,11 +48,3 @@ async def test_a_page_of_one_site_has_no_others(redis: Redis) -> None:
         found = await pages(redis, (100, 1_000_000), site)
         assert [entry for page in found for entry in page] == whole[n:90:3]
     assert await pages(redis, (100, 1_000_000), "c.example") == [[]]
-
-
-async def test_a_site_is_found_by_two_bytes_and_told_apart_by_its_name(redis: Redis) -> None:
-    """Of another site with the same mark the events come along; whoever asked sees whose they are."""
-    twin = next(name for n in range(10**6) if mark_of(name := f"s{n}.example") == mark_of(SITES[0]))
-    await put(redis, 1, *(event_of(f"e{n}", site=(SITES[0], twin)[n % 2]) for n in range(6)))
-    [found] = await pages(redis, (100, 1_000_000), twin)
-    assert [unpack(fields[b"e"]).site for _, fields in found] == [SITES[0], twin] * 3

@@ -4,8 +4,9 @@ import tracemalloc
 
 import orjson
 
-from relay.queue.stored import StoredEvent
-from tests.queue.samples import event_of, until
+from relay.queue import keys
+from relay.queue.stored import StoredEvent, pack, pack_small
+from tests.queue.samples import event_of, put, until
 from tests.workers.rig import open_rig
 
 HEAVY, LIGHT = "heavy.example", "light.example"
@@ -39,14 +40,22 @@ async def test_a_dead_sites_backlog_leaves_room_for_the_others(redis_url: str) -
 
 
 async def test_what_was_left_is_not_sent_twice(redis_url: str) -> None:
-    """A heavy site that is well is left and read again many times on the way, and each event goes out once."""
+    """A heavy site that is well is left and read again many times on the way, and each event goes out once.
+
+    In whatever form it is; of two that are damaged it is told.
+    """
     async with open_rig(redis_url, partitions=1) as rig:
+        heavy: list[StoredEvent] = []
         for n in range(4):
-            await rig.accept(*(at(HEAVY, f"e{n}", visitor) for visitor in range(900)))
+            heavy = [at(HEAVY, f"e{n}", visitor) for visitor in range(900)]
+            await put(rig.redis, 1, *heavy, compressed=n != 2)
             await rig.accept(*(at(LIGHT, f"e{n}", 9_000 + visitor) for visitor in range(100)))
+        for whole in (pack(heavy[0]), pack_small(heavy[0])):
+            await rig.redis.xadd(keys.events(0), {"e": whole[:12]})
+            await rig.redis.hincrby(keys.ledger(0), "accepted", 1)  # type: ignore[misc] # redis-py types both worlds
         async with rig.worker():
             assert (await rig.settled(within_s=60.0))["delivered"] == 4_000
-        assert await rig.counter("repeated") == 0
+        assert (await rig.counter("repeated"), await rig.counter("dead:unreadable")) == (0, 2)
         recorded = rig.recorded()
     assert len(recorded) == 1_000
     assert all(names == [f"e{n}" for n in range(4)] for names in recorded.values())
