@@ -18,7 +18,16 @@ from relay.queue import keys
 from relay.queue.connection import AWAY, connect
 
 POISONED: Final = 5  # at each door
-NO_EVENTS: Final = (b"\xff\xfe no event", b"9[]\n{}", b'1["example.com"\n{}', b"1null\nx", b"", b"1" + b"[" * 100_000)
+NO_EVENTS: Final = (
+    b"\xff\xfe no event",
+    b"9[]\n{}",
+    b'1["example.com"\n{}',
+    b"1null\nx",
+    b"",
+    b"1" + b"[" * 100_000,
+    b"3",
+    b"3" + bytes(40),
+)
 
 
 async def poisoned(scene: Scene) -> bool:

@@ -50,6 +50,8 @@ def compress(text: bytes) -> bytes | None:
 
 def decompress(block: bytes) -> bytes:
     """The text of a block, MOST_BYTES at most; raises ValueError for what is no such block."""
+    if len(block) > MOST_BYTES:  # no block is longer than its text, and a frame's head has no room for any length
+        raise ValueError("too long a block")
     frame = b"".join((_HEAD, _block_head(block), block))
     try:
         return _decompressor.decompress(frame, max_output_size=_MOSTLY)

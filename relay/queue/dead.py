@@ -46,8 +46,8 @@ class DeadLetter:
 
     @property
     def tally(self) -> tuple[str, str]:
-        """Where the event is counted beside the ledger; empty if it cannot be read."""
-        return ("", "") if self.event is None else self.event.tally
+        """Where the event is counted as dead beside the ledger; empty if whoever gave it up could not read it."""
+        return ("", "") if self.event is None or self.reason == DeadReason.UNREADABLE else self.event.tally
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from relay.queue import keys
 from relay.queue.stored import StoredEvent, UnreadableError, partition_of, unpack
 from relay.queue.tallies import Place
+from relay.rules.judge import DeadReason
 
 PAGE: Final = 500  # entries a step
 PAGE_BYTES: Final = 2_000_000  # of stored events a step, so that the server is kept for a millisecond or two only
@@ -56,11 +57,13 @@ class Walk:
         """Count these entries."""
         for entry_id, event, note in heads:
             self.seen += 1
-            if event is None or (self.letters and not _says_why(note)):
+            reason = _reason(note) if self.letters else ""
+            if event is None or reason is None:
                 self.unreadable.add(entry_id)
                 continue
-            hour, site = event.tally
-            self.places[int(hour), site] += 1
+            if reason != DeadReason.UNREADABLE:  # who gave it up knew no place to count it at
+                hour, site = event.tally
+                self.places[int(hour), site] += 1
             if partition_of(event, self.partitions) != self.partition:
                 self.misplaced.add(entry_id)
 
@@ -86,9 +89,9 @@ def _event(head: bytes) -> StoredEvent | None:
         return None
 
 
-def _says_why(note: bytes) -> bool:
-    """Whether a dead letter's note can be read."""
+def _reason(note: bytes) -> str | None:
+    """Why a dead letter died; None if its note can't be read."""
     try:
-        return "reason" in orjson.loads(note)
-    except (ValueError, TypeError):
-        return False
+        return str(orjson.loads(note)["reason"])
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -14,7 +14,7 @@ from relay.queue.ledger import look
 from relay.queue.stored import pack, partition_of, unpack
 from relay.queue.tallies import Tally, hours_kept, summed
 from tests.queue.audited import NOTE, SITES, P, entry, found, lose_event, outcomes_of, some_of_everything, told_as
-from tests.queue.samples import event_of, put
+from tests.queue.samples import event_of, put, retry
 
 
 async def test_an_empty_data_set_agrees() -> None:
@@ -79,6 +79,23 @@ async def test_events_of_a_newer_form_agree_once_they_are_dead(redis: Redis) -> 
     assert told_as(await found(redis)) == {(Kind.UNREADABLE, partition, 1)}
     await purge(redis, P, Which())
     assert await found(redis) == []
+
+
+async def test_what_an_older_relay_could_not_read_is_sent_again_and_agrees(redis: Redis) -> None:
+    """It was counted dead at no hour and site, so there it does not come back from the dead either."""
+    await put(redis, P, event_of("newer", 1))
+    [partition] = [p for p in range(P) if await redis.xlen(keys.events(p))]
+    [(entry_id, _)] = await redis.xrange(keys.events(partition))
+    note = dead_note("unreadable", "unknown form", 0, None)
+    await settle(redis, {partition: [Outcome("dead", entry_id, note)]}, again=False)
+    assert await found(redis) == []
+    assert await retry(redis, P, Which(reason="unreadable")) == 1
+    assert await found(redis) == []
+    [(entry_id, fields)] = await redis.xrange(keys.events(partition))
+    delivered = Outcome("delivered", entry_id, tally=unpack(fields[b"e"]).tally)
+    await settle(redis, {partition: [delivered]}, again=False)
+    assert await found(redis) == []
+    assert list((await summed(redis, P, 0, lambda place: place)).values()) == [Tally(accepted=1, delivered=1)]
 
 
 async def _foreign_event(redis: Redis) -> set[tuple[Kind, int, int]]:

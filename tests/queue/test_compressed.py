@@ -9,7 +9,7 @@ import zstandard
 from load.bench.relay import stored
 from load.dictionary.traffic import traffic
 from relay.queue import compressed
-from relay.queue.stored import SMALL, StoredEvent, UnreadableError, mark_in, mark_of, pack, pack_small, unpack
+from relay.queue.stored import PLAIN, SMALL, StoredEvent, UnreadableError, mark_in, mark_of, pack, pack_small, unpack
 from tests.queue.samples import event_of
 
 FIXED = StoredEvent(
@@ -72,6 +72,16 @@ def test_what_does_not_fit_or_help_stays_plain(changes: dict[str, object]) -> No
     assert pack_small(event) == pack(event)
 
 
+@pytest.mark.parametrize("length", [14, 4_095, 4_096, 4_097, 16_383, 16_384, 16_385])
+def test_any_length_comes_back(length: int) -> None:
+    """Also where another buffer is taken, and where none is large enough: what is longer stays plain."""
+    head = compressed.text_of("example.com", None, b"")
+    event = event_of(site="example.com", user_agent=None, body=b"x" * (length - len(head)))
+    form = pack_small(event)
+    assert unpack(form) == event
+    assert form[:1] == (PLAIN if length in {14, 16_385} else SMALL)
+
+
 def frame_of(text: bytes, **options: object) -> bytes:
     """A block as a relay would write it, of any text."""
     dictionary = zstandard.ZstdCompressionDict(compressed.DICTIONARY)
@@ -87,6 +97,8 @@ def test_bombs_are_unreadable() -> None:
     with pytest.raises(UnreadableError):
         unpack(head + bomb)
     assert len(unpack(head + frame_of(b"example.com\n\n" + bytes(16_000))).body) == 16_000
+    with pytest.raises(UnreadableError):
+        unpack(head + bytes(3_000_000))
 
 
 def test_damage_is_unreadable_or_another_event() -> None:
