@@ -76,8 +76,8 @@ class SenderConnection(RequestHandler):
 
     @property
     def _awaits_head(self) -> bool:
-        """Whether no request is in hand: then bytes are those of a head."""
-        return self._waiter is not None
+        """Whether no request is in hand, nor given to the task that waits for one: then bytes are those of a head."""
+        return self._waiter is not None and not self._waiter.done()
 
     def handle_error(
         self,

@@ -19,6 +19,7 @@ from relay.http.usual import Head, Keeping, Usual
 
 PATH: Final = "/api/event"
 SHORT_BYTES: Final = 65_536  # of a body; larger ones may stop the reading, which is for aiohttp to undo
+LENGTH_DIGITS: Final = 9  # with more it is no usual post; of 4,301 digits, zeros in front, Python makes no number
 HELD_S: Final = 1.0  # a body that comes apart from its head comes at once; what stalls is for aiohttp to wait for
 AHEAD_BYTES: Final = 262_144  # of what a sender may write before he has read an answer
 
@@ -194,7 +195,9 @@ def _is_post(message: Message) -> bool:
 def _comes_soon(message: Message) -> bool:
     """Whether a short body is on its way that nobody has to ask for."""
     length = message.headers.get("Content-Length", "")
-    return length.isdecimal() and int(length) <= SHORT_BYTES and "Expect" not in message.headers
+    if not length.isdecimal() or len(length) > LENGTH_DIGITS:
+        return False
+    return int(length) <= SHORT_BYTES and "Expect" not in message.headers
 
 
 class _Parser:

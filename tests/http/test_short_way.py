@@ -202,3 +202,25 @@ async def test_a_kept_connection_is_idle_as_long_as_any(behind_a_proxy: Door, mo
         assert (await socket.ask(whole)).status == 202
         await asyncio.sleep(0.3)  # three times the limit
         assert (await socket.ask(whole)).status == 202
+
+
+async def test_a_length_of_many_digits_cuts_no_connection(behind_a_proxy: Door) -> None:
+    """Zeros in front are legal, and Python reads no number of so many digits."""
+    told = b"Content-Length: " + b"0" * 5_000 + b"%d" % len(body())
+    async with await behind_a_proxy.connection() as socket:
+        await socket.send(request(b"", PUBLIC, told))
+        await asyncio.sleep(0.05)  # the head is read by itself
+        assert (await socket.ask(body())).status == 202
+
+
+async def test_posts_ahead_leave_no_limit_for_a_head_behind(
+    behind_a_proxy: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once all are answered, the connection is idle as long as any."""
+    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.1)
+    whole = request(body(), PUBLIC)
+    async with await behind_a_proxy.connection() as socket:
+        await held_up(behind_a_proxy, socket, [whole[:-5], whole[-5:] + whole])
+        assert [(await socket.answer()).status for _ in range(2)] == [202, 202]
+        await asyncio.sleep(0.3)  # three times the limit
+        assert (await socket.ask(whole)).status == 202
