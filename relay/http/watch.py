@@ -9,18 +9,18 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from relay.queue import keys
 from relay.queue.committing import Committer
 from relay.queue.connection import AWAY, Durability, ServerPromise, describe, server_promise, settle_form
 from relay.queue.forms import compressed_is_read
-from relay.queue.ledger import Look, look
+from relay.queue.ledger import Look, look, pending_in
 from relay.queue.server import FULL_SHARE, memory_share
 
 log = logging.getLogger(__name__)
@@ -87,10 +87,17 @@ class Watch:
         self.memory = await memory_share(self.redis)
         self.committer.compressed = await compressed_is_read(self.redis)
         self.committer.written.clear()
-        self.seen = await look(self.redis, self.partitions)
-        for partition, pending in self.seen.backlog.items():
-            self.committer.backlog[partition] = pending + self.committer.written[partition]  # some count twice for now
+        try:
+            self.seen = await look(self.redis, self.partitions)
+        except ResponseError:  # a partition is damaged; the others are written and delivered all the same
+            self._now_pending(await pending_in(self.redis, self.partitions))
+            raise
+        self._now_pending(self.seen.backlog)
         await self._report_refusals()
+
+    def _now_pending(self, backlog: Mapping[int, int]) -> None:
+        for partition, pending in backlog.items():
+            self.committer.backlog[partition] = pending + self.committer.written[partition]  # some count twice for now
 
     async def _report_refusals(self) -> None:
         """Add what this door refused since the last time to what all doors refused."""

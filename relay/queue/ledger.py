@@ -85,3 +85,12 @@ async def look(redis: Redis, partitions: int) -> Look:
         },
         refused={reason.decode(): int(n) for reason, n in refused.items()},
     )
+
+
+async def pending_in(redis: Redis, partitions: int) -> dict[int, int]:
+    """The pending events of each partition whose stream can be read, whatever else of it is damaged. Raises AWAY."""
+    pipe = redis.pipeline(transaction=False)
+    for p in range(partitions):
+        pipe.xlen(keys.events(p))
+    lengths = await pipe.execute(raise_on_error=False)
+    return {p: length for p, length in enumerate(lengths) if isinstance(length, int)}

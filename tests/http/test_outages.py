@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from relay.http.app import FAILED
 from relay.queue import keys
 from relay.queue.claiming import Outcome, settle
+from relay.queue.stored import StoredEvent, partition_of
 from tests.http.conftest import OpenDoor
 from tests.http.door import Answer, Door, body, errors, has_cors, request, until, until_ready
 from tests.server import TestServer
@@ -178,8 +179,28 @@ async def test_a_full_backlog(open_door: OpenDoor) -> None:
     assert len(await door.kept()) == 1
 
 
-async def deliver(redis: Redis) -> None:
-    """Settle every event of two partitions as a worker would."""
-    for p in range(2):
+async def test_a_damaged_partition_fills_no_backlog(open_door: OpenDoor) -> None:
+    """It can't be looked at; what the other one takes and delivers is no backlog all the same."""
+    door = await open_door(max_backlog="3", partitions="2")
+    await until_ready(door)
+    await door.redis.set(keys.ledger(1), "damaged")
+    agent = next(agent for agent in map(str, range(30)) if in_first(agent))
+
+    async def is_kept() -> bool:
+        return (await door.post(headers={"User-Agent": agent})).status == 202
+
+    for _ in range(7):
+        await until("the partition that is not damaged takes an event", is_kept)
+        await deliver(door.redis, partitions=1)
+
+
+def in_first(agent: str) -> bool:
+    """Whether an event from here with this User-Agent goes to the first of two partitions."""
+    return partition_of(StoredEvent("example.com", "127.0.0.1", agent.encode(), b"", 0), 2) == 0
+
+
+async def deliver(redis: Redis, partitions: int = 2) -> None:
+    """Settle every event of the first partitions as a worker would."""
+    for p in range(partitions):
         outcomes = [Outcome("delivered", entry, b"-") for entry, _ in await redis.xrange(keys.events(p))]
         await settle(redis, {p: outcomes}, again=False)
