@@ -20,7 +20,7 @@ from relay.http.usual import Head, Keeping, Usual
 PATH: Final = "/api/event"
 SHORT_BYTES: Final = 65_536  # of a body; larger ones may stop the reading, which is for aiohttp to undo
 LENGTH_DIGITS: Final = 9  # with more it is no usual post; of 4,301 digits, zeros in front, Python makes no number
-HELD_S: Final = 1.0  # a body that comes apart from its head comes at once; what stalls is for aiohttp to wait for
+HELD_S: Final = 0.25  # a body that comes apart from its head comes at once; what stalls is for aiohttp to wait for
 AHEAD_BYTES: Final = 262_144  # of what a sender may write before he has read an answer
 
 
