@@ -68,7 +68,7 @@ make load                                # the short form; installs the peers th
 The run: **{form} form**, {date}, version {commit}, {cores} cores ({machine}), Python {python}, {rounds} rounds of each
 system in turn (A B A B …) after one that only warms up.
 
-**How to read it.** The machine was shared with other programs, which were busy: each part says the load average. So
+**How to read it.** The machine is shared with other programs, seen and unseen: each part says the load average. So
 events a second of wall time say little by themselves, and no absolute figure here is a promise. A ratio is taken within
 each turn, between rounds that ran one after the other; what stands is the median of the turns, with the lowest and the
 highest. Two ratios are told: by wall time, and by CPU time of the busier of the two cores
@@ -97,6 +97,11 @@ def _targets(found: Mapping[str, Any]) -> Iterator[str]:
             f"| {met.verdict} |"
         )
     yield f"\n![Ratios, floors and goals]({_picture('targets')})"
+    open_ones = [met for met in targets.meet(found) if met.target.why and met.verdict != "goal"]
+    if open_ones:
+        yield "\nWhat stands in the way, as profiles show it:\n"
+    for met in open_ones:
+        yield f"- *{met.target.name}* ({met.verdict}): {met.target.why}"
 
 
 def _picture(name: str) -> str:
