@@ -50,6 +50,12 @@ async def test_with_a_key_it_speaks_for_its_visitors(tmp_path: Path) -> None:
     async with Relay(tmp_path / "relay", {"RELAY_TRUSTED_PROXIES": "192.0.2.1"}) as relay:
         added = relay.command("source", "add", "shop", "--kind", "backend", "--site", "example.com", "--json")
         key = json.loads(added.stdout)["key"]
+
+        async def known() -> bool:
+            async with relay.http.post(f"{relay.door}/api/event", data=b"") as answer:
+                return answer.status == 401
+
+        await until("the door asks for a key", known)
         code = pointed_at(relay.door, WITH_KEY).replace("prk_…", key)
         calls = "".join(f"signed_up({address!r}, {agent!r})\n" for address, agent in VISITORS)
         with running((PYTHON, BACKEND, code + calls, PUBLIC_ADDRESS), tmp_path / "log"):
