@@ -60,9 +60,31 @@ def summary(result: Result, failover: Failover) -> dict[str, Any]:
 
 def page(result: Result, failover: Failover) -> str:
     """The page for docs/."""
-    told, plan = summary(result, failover), result.plan
-    ended = _ended_early(plan, told["kills"], told["acknowledged"])
+    told = summary(result, failover)
     faults = "".join(f"- {fault}\n" for fault in told["faults"])
+    return f"""{_how(result.plan, told)}
+{_account(told)}
+
+## The troubles
+
+*Healed* is the time from a trouble's end until both doors acknowledged again and an event of every visitor, posted
+since, was delivered, where the run waited for that; every visitor posts two or three events a second. More than 10 s
+would be a fault.
+
+| Trouble | Times | Healed, median | Healed, longest | Repeated, in all | Repeated, most |
+|---|---|---|---|---|---|
+{_rows(result)}
+
+{_beside(result, failover)}
+## Faults
+
+{faults or "None."}
+"""
+
+
+def _how(plan: Plan, told: dict[str, Any]) -> str:
+    """How it was run."""
+    ended = _ended_early(plan, told["kills"], told["acknowledged"])
     return f"""# What the relay survived
 
 Written by the run that it reports:
@@ -81,20 +103,12 @@ started again.
 `make test` does the same in small, for a minute (`tests/system/test_chaos.py`): hostile clients, poison, a SIGTERM for
 each door and worker and for the server, a server that freezes, is too slow, has a full disk and is killed, and then
 kills at random.
+"""
 
-{_account(told)}
 
-## The troubles
-
-*Healed* is the time from a trouble's end until both doors acknowledged again and an event of every visitor, posted
-since, was delivered, where the run waited for that; every visitor posts two or three events a second. More than 10 s
-would be a fault.
-
-| Trouble | Times | Healed, median | Healed, longest | Repeated, in all | Repeated, most |
-|---|---|---|---|---|---|
-{_rows(result)}
-
-## Memory and handles
+def _beside(result: Result, failover: Failover) -> str:
+    """What else was looked at."""
+    return f"""## Memory and handles
 
 Resident memory and open handles: at the start, the most of any process that played the role, and at the end, when the
 doors had ended what hostile clients had left to them.
@@ -115,10 +129,6 @@ The troubles of this run, by the beginning of their names, and the tests that sh
 | Promise | In the run | Tests |
 |---|---|---|
 {table()}
-
-## Faults
-
-{faults or "None."}
 """
 
 
