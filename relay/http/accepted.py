@@ -16,7 +16,8 @@ from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 from relay.http.connections import SERVER
-from relay.http.cors import ANY_ANSWER, cors_of
+from relay.http.cors import ANY_ANSWER, WARNING, cors_of
+from relay.rules.warnings import in_header
 
 BODY: Final = b"ok"
 TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
@@ -56,9 +57,12 @@ def accepted(request: web.Request, *, draining: bool) -> web.StreamResponse:
     return _IN_ONE_PIECE
 
 
-def plain() -> web.Response:
-    """The same answer as aiohttp's, for more headers."""
-    return web.Response(status=202, body=BODY, headers=TEXT)
+def plain(warnings: Iterable[str] = ()) -> web.Response:
+    """The same answer as aiohttp's, for more headers; `warnings` are told in it."""
+    answer = web.Response(status=202, body=BODY, headers=TEXT)
+    for warning in warnings:
+        answer.headers.add(WARNING, in_header(warning))
+    return answer
 
 
 def accepted_bytes() -> bytes:

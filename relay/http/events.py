@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from relay.http.accepted import accepted, plain
-from relay.http.cors import REPLAYED, WARNING
+from relay.http.cors import REPLAYED
 from relay.http.intake import Intake, Posted, Sender, body_of, stored
 from relay.queue.committing import UnavailableError
 from relay.queue.once import Item, Once, Receipt
@@ -20,7 +20,6 @@ from relay.rules.event import Refused, Validation, parse_event, refuse
 from relay.rules.fault import Fault
 from relay.rules.idempotency import CONFLICT, key_of, scope_of
 from relay.rules.source import Denied, no_visitor
-from relay.rules.warnings import in_header, of_visitor
 
 BODY_LIMIT_BYTES: Final = 1_000_000  # Plausible's own (contract section 1)
 
@@ -81,14 +80,12 @@ class Events:
                 return self.intake.unavailable("not known to be kept", str(error))
         if receipt is Receipt.CONFLICT:
             return self.intake.refuse(replace(_told(CONFLICT), status=409))
-        warnings = (*posted.event.warnings, *of_visitor(posted.sender.visitor))
+        warnings = posted.warnings
         if not (warnings or admitted.unknown or receipt is Receipt.DUPLICATE):
             return accepted(request, draining=self.intake.watch.draining)
-        answer = plain()
+        answer = plain(warnings)
         if receipt is Receipt.DUPLICATE:
             answer.headers[REPLAYED] = "true"
-        for warning in warnings:
-            answer.headers.add(WARNING, in_header(warning))
         if admitted.unknown:  # in `plausible` validation: as Plausible says it, and counted like a refusal
             self.intake.watch.refused["unknown_site"] += len(admitted.unknown)
             answer.headers["x-plausible-dropped"] = str(len(admitted.unknown))

@@ -24,6 +24,7 @@ from relay.rules.source import Denied, Source, responsible
 from relay.rules.speaking import spoken_for
 from relay.rules.split import bodies_by_site
 from relay.rules.visitor import Network, Trusted, Visitor, visitor_of
+from relay.rules.warnings import of_visitor
 
 BODY_WITHIN_S = 15.0  # as Plausible's own server; a broken chunk would be waited for without end
 RETRY_AFTER_S: Final = 2
@@ -64,6 +65,11 @@ class Posted(msgspec.Struct, frozen=True, gc=False):
     sender: Sender
     key: str | None
     occurred_ms: int | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What Plausible will do with the event without a word."""
+        return (*self.event.warnings, *of_visitor(self.sender.visitor))
 
 
 @dataclass(frozen=True, slots=True)

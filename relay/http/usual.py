@@ -15,7 +15,6 @@ from typing import Final, NamedTuple, Protocol
 from aiohttp import web
 
 from relay.http.accepted import accepted_bytes, in_one_piece, plain
-from relay.http.cors import WARNING
 from relay.http.intake import Intake, Posted, Sender, stored
 from relay.queue.committing import UnavailableError
 from relay.queue.once import Receipt
@@ -23,7 +22,6 @@ from relay.rules.event import Refused, parse_event
 from relay.rules.source import Denied
 from relay.rules.speaking import spoken_for
 from relay.rules.visitor import RawHeaders
-from relay.rules.warnings import in_header, of_visitor
 
 
 class Head(Protocol):
@@ -60,8 +58,7 @@ class Usual:
         posted = self._read(peer, head.raw_headers, body)
         if posted is None:
             return None
-        warnings = (*posted.event.warnings, *of_visitor(posted.sender.visitor))
-        return Keeping(self.intake.committer.submit(stored(posted, now_ms)), warnings)
+        return Keeping(self.intake.committer.submit(stored(posted, now_ms)), posted.warnings)
 
     def _read(self, peer: str, headers: RawHeaders, body: bytes) -> Posted | None:
         source = self.intake.senders.known(headers)
@@ -87,9 +84,7 @@ class Usual:
         error = kept.done.exception()
         if error is None and not last and not kept.warnings:
             return accepted_bytes(), last
-        answer = plain() if error is None else self._failed(error)
-        for warning in kept.warnings if error is None else ():
-            answer.headers.add(WARNING, in_header(warning))
+        answer = plain(kept.warnings) if error is None else self._failed(error)
         return in_one_piece(answer, last=last), last
 
     def _failed(self, error: BaseException) -> web.Response:
