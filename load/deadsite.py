@@ -4,7 +4,7 @@ Starts `relay up` with a sink of its own in Plausible's place, posts for ten sit
 answer delays nobody), and takes all times with one clock. Rounds alternate: the tenth site is well, or its requests are
 never answered. A round begins when nothing is left of the one before. Bounded in time; all traffic stays on loopback.
 
-    .venv/bin/python -m load.deadsite --rate 200 --seconds 4 --pairs 8
+    .venv/bin/python -m load.deadsite --rate 200 --seconds 4 --pairs 30
 """
 
 from __future__ import annotations
