@@ -1,7 +1,8 @@
 """A connection on which the usual post of an event takes a short way: parsed by aiohttp, and answered without its task.
 
 aiohttp makes a request, a task and an answer of objects for each post, which costs several times what the event itself
-does. Here a post is judged where the last of its bytes arrive, and answered when the queue has it, one at a time.
+does. Here a post is judged (`usual`) when the last of its bytes are there, and answered when the queue has it, one at a
+time.
 Whatever is unusual goes on as aiohttp would have it, untouched. This leans on aiohttp's own names that are not promised
 (pyproject.toml bounds its version): its parser's messages, the waiter of an idle connection, the pieces of a body.
 """
@@ -9,13 +10,16 @@ Whatever is unusual goes on as aiohttp would have it, untouched. This leans on a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from aiohttp import HttpVersion, HttpVersion11, StreamReader, web
 from aiohttp.http import HttpProcessingError
 
 from relay.http.connections import KEPT_S, SenderConnection
-from relay.http.usual import Head, Keeping, Usual
+from relay.http.usual import Head, Usual
+from relay.queue.committing import Told, UnavailableError
+from relay.queue.once import Receipt
 
 PATH: Final = "/api/event"
 SHORT_BYTES: Final = 65_536  # of a body; larger ones may stop the reading, which is for aiohttp to undo
@@ -29,6 +33,7 @@ class Message(Head, Protocol):
 
     method: str
     path: str
+    headers: Mapping[str, str]
     version: HttpVersion
     should_close: bool
     upgrade: bool
@@ -40,15 +45,17 @@ Request = tuple[Message, StreamReader]
 class ShortWayConnection(SenderConnection):
     """What a sender writes before he has an answer is not looked at, or, if it is parsed already, waits behind."""
 
-    __slots__ = ("_ahead", "_behind", "_held", "_held_until", "_keeping", "_peer", "_usual")
+    __slots__ = ("_ahead", "_behind", "_done", "_held", "_held_until", "_post", "_usual", "_warnings", "peer")
 
     def __init__(self, manager: web.Server, *, usual: Usual, **options: Any) -> None:
         super().__init__(manager, **options)
         self._usual = usual
-        self._peer = ""
+        self.peer = ""
         self._held: Request | None = None
         self._held_until: asyncio.TimerHandle | None = None
-        self._keeping: Keeping | None = None
+        self._post: Request | None = None
+        self._warnings: tuple[str, ...] = ()
+        self._done: asyncio.Future[None] | None = None
         self._behind: list[Request] = []
         self._ahead = bytearray()
         self._parser: Any = _Parser(self._parser, self)
@@ -57,7 +64,7 @@ class ShortWayConnection(SenderConnection):
         """Asyncio: a sender has connected."""
         super().connection_made(transport)
         peer = self.peername
-        self._peer = str(peer[0] if isinstance(peer, (list, tuple)) else peer or "")  # as `Request.remote`
+        self.peer = str(peer[0] if isinstance(peer, (list, tuple)) else peer or "")  # as `Request.remote`
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Asyncio: it is gone."""
@@ -68,7 +75,7 @@ class ShortWayConnection(SenderConnection):
 
     def data_received(self, data: bytes) -> None:
         """Asyncio: bytes of a head or of a body."""
-        if self._keeping is None:
+        if self._post is None:
             super().data_received(data)
             return
         self._ahead += data
@@ -78,7 +85,7 @@ class ShortWayConnection(SenderConnection):
     @property
     def is_busy(self) -> bool:
         """Whether a request is on its short way."""
-        return self._keeping is not None or self._held is not None
+        return self._post is not None or self._held is not None
 
     @property
     def _awaits_head(self) -> bool:
@@ -86,42 +93,54 @@ class ShortWayConnection(SenderConnection):
 
     def take(self, messages: list[Request]) -> list[Request]:
         """Take what can go the short way; returns the rest, which is for aiohttp now."""
-        if self.is_busy:
+        if self._post is not None or self._held is not None:
             self._behind += messages
             return []
-        if len(messages) != 1:
+        waiter = self._waiter  # there while aiohttp waits for a request
+        if len(messages) != 1 or waiter is None or waiter.done() or self._messages or self._paused:
             return messages
         (request,) = messages
         message, payload = request
-        if not (self._is_idle and _is_post(message)):
+        if not _is_post(message):
             return messages
         if not payload.is_eof():
             if not _comes_soon(message):
                 return messages
             self._hold(request)
-        elif not self._begin(request):
+        elif not self._bring(request):
             return messages
         self._request_count += 1
         return []
 
-    @property
-    def _is_idle(self) -> bool:
-        """Whether aiohttp waits for a request, and the sender has taken all answers."""
-        waiter = self._waiter
-        return waiter is not None and not waiter.done() and not self._messages and not self._paused
-
-    def _begin(self, request: Request) -> bool:
-        message, payload = request
-        if not 0 < payload.total_bytes <= SHORT_BYTES:
+    def _bring(self, request: Request) -> bool:
+        if not 0 < request[1].total_bytes <= SHORT_BYTES:
             return False
-        kept = self._usual.begin(self._peer, message, b"".join(payload._buffer))  # noqa: SLF001
-        if kept is None:
-            return False
-        self._parser.taken += 1
         self._next_keepalive_close_time = self._loop.time() + KEPT_S
-        self._keeping = kept
-        kept.done.add_done_callback(self._answer)
+        self._post = request
+        self._usual.bring(self)
         return True
+
+    def head_and_body(self) -> tuple[Head, bytes]:
+        """`Post`: what was posted."""
+        assert self._post is not None  # noqa: S101 - it was brought
+        message, payload = self._post
+        return message, b"".join(payload._buffer)  # noqa: SLF001
+
+    def is_usual(self, warnings: tuple[str, ...]) -> Told:
+        """`Post`: it is being kept."""
+        self._warnings = warnings
+        if self._parser is not None:  # as it is when the sender is gone
+            self._parser.message_consumed()
+        return self._answer
+
+    def is_unusual(self) -> None:
+        """`Post`: aiohttp answers it, and what came meanwhile."""
+        request, self._post = self._post, None
+        assert request is not None  # noqa: S101 - it was brought
+        self._finish()
+        if self.transport is not None:
+            self._pass_on([request])
+            self._go_on()
 
     def _hold(self, request: Request) -> None:
         self._held = request
@@ -137,10 +156,8 @@ class ShortWayConnection(SenderConnection):
         return request
 
     def _body_came(self) -> None:
-        if self._held is not None and not self._begin(self._held):
-            self._pass_on_held()
-        elif self._held is not None:
-            self._let_go()
+        if self._held is not None and not self._bring(request := self._let_go()):
+            self._pass_on([request])
 
     def _pass_on_held(self) -> None:
         self._pass_on([self._let_go()])
@@ -151,21 +168,26 @@ class ShortWayConnection(SenderConnection):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _answer(self, _: object) -> None:
-        kept, self._keeping = self._keeping, None
-        assert kept is not None  # noqa: S101 - one at a time
-        answer, last = self._usual.answer(kept)
+    def _answer(self, result: list[Receipt] | UnavailableError) -> None:
+        self._post = None
+        self._finish()
         if self.transport is None or self.transport.is_closing():
             return
-        self._next_keepalive_close_time = self._loop.time() + KEPT_S
+        answer, last = self._usual.answer(result if isinstance(result, UnavailableError) else None, self._warnings)
         self.transport.write(answer)
         if last:
             self.force_close()
-        elif self._behind or self._ahead or self._parser.error is not None:
+        else:
             self._go_on()
+
+    def _finish(self) -> None:
+        if self._done is not None and not self._done.done():
+            self._done.set_result(None)
 
     def _go_on(self) -> None:
         """Handle what came meanwhile."""
+        if not (self._behind or self._ahead or self._parser.error is not None):
+            return
         behind, self._behind = self._behind, []
         ahead = bytes(self._ahead)
         self._ahead.clear()
@@ -178,8 +200,9 @@ class ShortWayConnection(SenderConnection):
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
         """aiohttp: the door stops; what is under way gets its answer before."""
-        if self._keeping is not None:
-            await asyncio.wait({self._keeping.done}, timeout=timeout)
+        if self._post is not None:
+            self._done = self._loop.create_future()
+            await asyncio.wait({self._done}, timeout=timeout)
         await super().shutdown(timeout)
 
 
@@ -207,8 +230,7 @@ class _Parser:
         self._parser = parser
         self._connection = connection
         self._feed_data = parser.feed_data
-        self.taken = 0
-        """Requests that nobody has told the parser yet that they are handled; it stops at some number of them."""
+        self.message_consumed = parser.message_consumed
         self.error: HttpProcessingError | None = None
 
     def feed_data(self, data: bytes) -> tuple[list[Request], bool, bytes]:
@@ -224,9 +246,6 @@ class _Parser:
             return [], False, b""
         if messages:
             messages = self._connection.take(messages)
-        while self.taken:
-            self.taken -= 1
-            self._parser.message_consumed()
         return messages, upgraded, tail
 
     def __getattr__(self, name: str) -> Any:

@@ -1,20 +1,23 @@
 """Accepting: `put` returns when Redis has the events on disk.
 
-Self-clocked group commit: all that arrives while one write is in flight becomes the next write, so there
-is no timer, and a lonely event waits for nobody. A server that is away fails all who wait, within a second.
+Self-clocked group commit: all that arrives while one write is in flight, and until nobody else is at the door, becomes
+the next write, so there is no timer, and a lonely event waits for nobody. A server that is away fails all who wait,
+within a second.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 import hiredis
+import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.connection import Connection
 from redis.exceptions import RedisError, ResponseError
@@ -24,9 +27,13 @@ from relay.queue.connection import AWAY, answer_of, describe
 from relay.queue.once import Item, PackedItem, Receipt
 from relay.queue.stored import Packed, StoredEvent, pack, pack_small, partition_of
 
+log = logging.getLogger(__name__)
+
 COMMIT_TIMEOUT_S = 0.9  # a sender is told 503 within a second (docs/promises.md)
 EVENTS_A_WRITE = 1_000  # keeps one script call in the low milliseconds, so that workers get their turn
 _RECEIPTS = frozenset(map(str, Receipt)) - {Receipt.UNAVAILABLE}
+GATHERED = 64  # events, a few milliseconds of the door's: with so many a write begins, whoever else is at the door
+QUIET_TURNS = 5  # of the event loop in which nobody came: whoever had his answer a moment ago may have written again
 BYTES_A_WRITE = 4_000_000  # a megabyte each is legal: the write has to fit into COMMIT_TIMEOUT_S
 
 
@@ -34,22 +41,28 @@ class UnavailableError(Exception):
     """The events are not known to be kept: the sender shall try again. The text says why."""
 
 
-@dataclass(slots=True)
-class _Waiter:
-    """The events of one request, packed, and who waits for them.
+Told = Callable[[list[Receipt] | UnavailableError], None]
+"""Is told a receipt for each item, none for mere events, when they are durable; or why that is not certain."""
+
+
+class _Waiter(msgspec.Struct, gc=False):
+    """The events of one request, packed, with the bytes of their forms, and who waits for them.
 
     If put as items: how many events each has, in `sizes`, and the items themselves if any has a key.
     """
 
     packed: list[Packed]
-    done: asyncio.Future[list[Receipt]]
+    size: int
+    told: Told
     sizes: Sequence[int] = ()
     items: Sequence[PackedItem] = ()
 
-    def answer(self, receipts: list[Receipt]) -> None:
-        """Its events are durable."""
-        if not self.done.done():  # a client that went away cancels its own wait only
-            self.done.set_result(receipts)
+    def tell(self, result: list[Receipt] | UnavailableError) -> None:
+        """Its events are durable, or may not be."""
+        try:
+            self.told(result)
+        except Exception:
+            log.exception("a sender was not told")  # the others are
 
 
 @dataclass(slots=True)
@@ -67,6 +80,8 @@ class Committer:
     compressed: bool = False
     """Whether events are kept compressed, which all workers have to read (forms.py)."""
     _waiting: list[_Waiter] = field(default_factory=list)
+    _events: int = 0
+    """How many events wait."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _connection: Connection | None = None
     _put_sha: bytes = b""
@@ -74,14 +89,15 @@ class Committer:
 
     async def put(self, events: Sequence[StoredEvent]) -> None:
         """Keep the events; returns when they are durable, raises UnavailableError when that is not certain."""
-        await self.submit(events)
+        await self._kept(self._packed(events))
 
-    def submit(self, events: Sequence[StoredEvent]) -> asyncio.Future[list[Receipt]]:
-        """Keep the events, without waiting: the future is done when `put` would return, or has what it would raise."""
-        waiter = _Waiter(self._packed(events), asyncio.get_running_loop().create_future())
-        self._waiting.append(waiter)
+    def submit(self, event: StoredEvent, told: Told) -> None:
+        """Keep the event, without waiting: `told` hears what `put` would return or raise."""
+        form = (pack_small if self.compressed else pack)(event)
+        self._waiting.append(
+            _Waiter([Packed(partition_of(event, self.partitions), event.tally, form)], len(form), told)
+        )
         self._wake.set()
-        return waiter.done
 
     async def put_items(self, items: Sequence[Item]) -> list[Receipt]:
         """Keep the items, each of which may have a key, in their order; one receipt for each when they are durable.
@@ -96,10 +112,28 @@ class Committer:
         whole: list[PackedItem] = []
         if any(item.once is not None and item.events for item in items):
             whole = [once.packed_item(item, list(islice(each, len(item.events)))) for item in items]
-        waiter = _Waiter(packed, asyncio.get_running_loop().create_future(), sizes, whole)
+        return await self._kept(packed, sizes, whole)
+
+    async def _kept(
+        self, packed: list[Packed], sizes: Sequence[int] = (), items: Sequence[PackedItem] = ()
+    ) -> list[Receipt]:
+        done: asyncio.Future[list[Receipt]] = asyncio.get_running_loop().create_future()
+
+        def told(result: list[Receipt] | UnavailableError) -> None:
+            if done.done():  # a client that went away cancels its own wait only
+                return
+            if isinstance(result, UnavailableError):
+                done.set_exception(result)
+            else:
+                done.set_result(result)
+
+        self._let_wait(_Waiter(packed, sum(len(event.form) for event in packed), told, sizes, items))
+        return await done
+
+    def _let_wait(self, waiter: _Waiter) -> None:
         self._waiting.append(waiter)
+        self._events += len(waiter.packed)
         self._wake.set()
-        return await waiter.done
 
     def _packed(self, events: Sequence[StoredEvent]) -> list[Packed]:
         """The events as they are written. Those of one visitor, whom a batch has hundreds of, have one place."""
@@ -117,6 +151,7 @@ class Committer:
         try:
             while True:
                 await self._wake.wait()
+                await self._gather()
                 batch = self._next_batch()
                 try:
                     async with asyncio.timeout(COMMIT_TIMEOUT_S):
@@ -133,22 +168,32 @@ class Committer:
             _fail(self._waiting, "the relay is stopping")
             await self._disconnect()
 
+    async def _gather(self) -> None:
+        """Let in who is at the door: a write costs the server as much as a dozen events, and all of these share one."""
+        events = quiet = 0
+        while quiet < QUIET_TURNS and self._events < GATHERED:
+            quiet = 0 if self._events > events else quiet + 1
+            events = self._events
+            await asyncio.sleep(0)
+
     def _next_batch(self) -> list[_Waiter]:
         """Take the waiters of one write, in the order of their arrival; one request is never torn apart."""
         taken = events = size = 0
         for waiter in self._waiting:
             events += len(waiter.packed)
-            size += sum(len(event.form) for event in waiter.packed)
+            size += waiter.size
             if taken and (events > EVENTS_A_WRITE or size > BYTES_A_WRITE):
                 break
             taken += 1
         batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        self._events -= sum(len(waiter.packed) for waiter in batch)
         if not self._waiting:
             self._wake.clear()
         return batch
 
     def _all_waiting(self) -> list[_Waiter]:
         waiting, self._waiting = self._waiting, []
+        self._events = 0
         self._wake.clear()
         return waiting
 
@@ -202,7 +247,9 @@ class Committer:
         told: list[str | bytes | int] = []
         for partition, events in by_partition.items():
             touched += (keys.events(partition), keys.ledger(partition), keys.tally(partition))
-            tallies = Counter([event.tally for event in events])
+            tallies: dict[tuple[str, str], int] = {}
+            for event in events:
+                tallies[event.tally] = tallies.get(event.tally, 0) + 1
             told += (len(tallies), len(events))
             for (hour, site), n in tallies.items():
                 told += (hour, site, n)
@@ -235,7 +282,7 @@ def _answer(batch: list[_Waiter], failed: dict[int, str], told: Sequence[Receipt
     each = iter(told)
     for waiter in batch:
         if not waiter.items and not failed:
-            waiter.answer([Receipt.ACCEPTED] * len(waiter.sizes))
+            waiter.tell([Receipt.ACCEPTED] * len(waiter.sizes))
             continue
         if waiter.sizes:
             words = list(islice(each, len(waiter.items))) if waiter.items else _fared(waiter, failed)
@@ -247,7 +294,7 @@ def _answer(batch: list[_Waiter], failed: dict[int, str], told: Sequence[Receipt
         if reasons:
             _fail([waiter], f"the queue did not take it: {reasons[0]}")
         else:
-            waiter.answer(receipts)
+            waiter.tell(receipts)
 
 
 def _fared(waiter: _Waiter, failed: dict[int, str]) -> list[Receipt | str]:
@@ -259,5 +306,4 @@ def _fared(waiter: _Waiter, failed: dict[int, str]) -> list[Receipt | str]:
 
 def _fail(batch: list[_Waiter], reason: str) -> None:
     for waiter in batch:
-        if not waiter.done.done():
-            waiter.done.set_exception(UnavailableError(reason))
+        waiter.tell(UnavailableError(reason))

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from relay.rules.document import read_object
+from relay.rules.document import MAX_BODY_BYTES, read_object
 from relay.rules.domain import read_sites
 from relay.rules.engagement import wrong_engagement
 from relay.rules.fault import Fault
@@ -19,7 +19,7 @@ from relay.rules.fields import is_interactive, read_name, wrong_hash_mode
 from relay.rules.props import read_props
 from relay.rules.revenue import Revenue, read_revenue
 from relay.rules.url import read_url
-from relay.rules.usual import read_usual
+from relay.rules.usual import read_usual, read_usual_body
 from relay.rules.warnings import of_event, of_single
 
 
@@ -57,6 +57,9 @@ class Refused:
 
 def parse_event(body: bytes, validation: Validation) -> Event | Refused:
     """Read any bytes at all; never raises."""
+    usual = read_usual_body(body) if len(body) <= MAX_BODY_BYTES else None
+    if usual is not None:
+        return Event(*usual, body)
     fields = read_object(body)
     if isinstance(fields, Fault):
         return refuse((fields,), validation)

@@ -2,19 +2,24 @@
 
 It decides nothing of its own: what it reads is what the fields' own files read without a fault and without a warning,
 in both modes alike. At the first thing that is not plain it leaves the whole event to them. A law holds the two
-against each other (tests/rules/test_usual.py).
+against each other (tests/rules/test_usual.py). There are two ways in: from fields, and straight from a body whose
+fields all have the types that they nearly always have.
 """
 
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from relay.rules.currencies import CURRENCIES
 from relay.rules.domain import read_sites
 from relay.rules.engagement import wrong_engagement
 from relay.rules.fault import Fault
 from relay.rules.fields import MAX_NAME_CHARACTERS, is_interactive, wrong_hash_mode
+from relay.rules.outermost import is_odd
 from relay.rules.props import MAX_KEY_BYTES, MAX_PROPS, MAX_VALUE_BYTES, text_of
 from relay.rules.revenue import Revenue
 from relay.rules.url import MAX_URL_BYTES
@@ -29,8 +34,97 @@ _KEY_CHARACTERS = MAX_KEY_BYTES // 4
 _VALUE_CHARACTERS = MAX_VALUE_BYTES // 4
 
 _LONGEST_DOMAIN = 253  # of those remembered
+_LEAST_EXACT, _MOST_EXACT = -(2**63), 2**64  # of integers, as in `document`
 _RARE = frozenset({"h", "hashMode", "i", "interactive", "m", "meta"})
 _PLAIN_AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?")
+
+_Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARACTERS)]
+_Url = Annotated[str, Meta(max_length=_URL_CHARACTERS)]
+_Domain = Annotated[str, Meta(max_length=_LONGEST_DOMAIN)]
+_Referrer = Annotated[str, Meta(max_length=MAX_REFERRER_CHARACTERS)]
+_Key = Annotated[str, Meta(min_length=1, max_length=_KEY_CHARACTERS)]
+_Value = Annotated[str, Meta(min_length=1, max_length=_VALUE_CHARACTERS)]
+_Props = Annotated[dict[_Key, _Value | int | float | bool], Meta(max_length=MAX_PROPS)]
+_Scalar = str | int | float | bool
+
+
+class _Typed(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A body as trackers and servers write it: each key in its one type, and none beside these."""
+
+    n: _Name | None = None
+    u: _Url | None = None
+    d: _Domain | None = None
+    r: _Referrer | UnsetType | None = UNSET  # trackers write null if there is none
+    p: _Props | None = None
+    v: _Scalar | None = None
+    sd: _Scalar | None = None
+    e: _Scalar | None = None
+    h: int | None = None
+    w: int | None = None
+    i: bool | None = None
+    name: _Name | None = None
+    url: _Url | None = None
+    domain: _Domain | None = None
+    referrer: _Referrer | UnsetType | None = UNSET
+    props: _Props | None = None
+    revenue: dict[str, str | int | float] | None = None
+    interactive: bool | None = None
+    screen_width: str | int | None = None
+    dollar: dict[str, str | int | float] | None = msgspec.field(default=None, name="$")
+
+
+_FIELDS = len(_Typed.__struct_fields__)
+_typed = msgspec.json.Decoder(_Typed).decode
+_values = msgspec.structs.astuple
+
+
+def read_usual_body(body: bytes) -> Usual | None:
+    """The event, or None if its body has anything beside the usual fields in their usual types, or too much of them.
+
+    That each key stands there once is seen by their number. A null is as good as none, and leaves one key too many, but
+    that of the referrer.
+    """
+    try:
+        told = _typed(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    name = told.name if told.n is None else told.n
+    url = told.url if told.u is None else told.u
+    named = told.domain if told.d is None else told.d
+    source = told.props if told.p is None else told.p
+    money = told.dollar if told.revenue is None else told.revenue
+    if name is None or url is None or named is None or name.isspace() or not _is_plain(url) or is_odd(body):
+        return None
+    values = _values(told)
+    keys = _FIELDS - values.count(None) - values.count(UNSET) + (told.r is None) + (told.referrer is None)
+    if body.count(b'":') != keys + len(source or told.props or ()) + len(money or told.dollar or ()):
+        return None
+    sites = _sites_named(named)
+    props = {} if source is None else _texts(source)
+    revenue = None if money is None else _revenue(money)
+    if isinstance(sites, Fault) or props is None or (money is not None and revenue is None):
+        return None
+    if name == "engagement" and wrong_engagement(name, {"sd": told.sd, "e": told.e}):
+        return None
+    plain = told.i is None and told.interactive is None
+    interactive = plain or is_interactive({"i": told.i, "interactive": told.interactive})
+    return name, sites, url, props, revenue, interactive
+
+
+def _texts(source: Mapping[str, str | int | float]) -> dict[str, str] | None:
+    """The props as text, if none of them is blank, or a number that a longer look would find rounded."""
+    props = {}
+    for key, value in source.items():
+        if type(value) is str:
+            text = value
+        elif _LEAST_EXACT <= value < _MOST_EXACT:  # type: ignore[operator] # the texts are gone
+            text = text_of(value)
+        else:
+            return None
+        if text.isspace() or key.isspace():
+            return None
+        props[key] = text
+    return props
 
 
 def read_usual(fields: Mapping[str, Any]) -> Usual | None:

@@ -7,6 +7,7 @@ proxy sent them, and what comes out is always one valid bare address, whatever c
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from operator import itemgetter
 
 import msgspec
 
@@ -27,6 +28,8 @@ _HOPS_IN: dict[bytes, Callable[[list[str]], list[str]]] = {
     b"x-forwarded-for": comma_list,
     b"forwarded": forwarded_for,
 }
+_name = itemgetter(0)
+USUAL_NAMES = 1_000  # bytes of headers' names, of which something is remembered
 _LONGEST_PORT = 5
 _LONGEST_CHAIN = 100  # of what is remembered as it came
 _LONGEST_ADDRESS = 45  # eight groups of which the last two are written as IPv4, RFC 4291 2.2
@@ -67,16 +70,29 @@ def visitor_of(peer: str, headers: RawHeaders, trusted: Sequence[Network]) -> Vi
 
 def told_in(headers: RawHeaders) -> tuple[bytes | None, int, bytes | None]:
     """The User-Agent, how many lines name hops, and X-Forwarded-For if it is the only one and not long."""
-    agent = chain = None
-    lines = 0
-    for name, value in headers:
-        key = name.lower()
-        if key == b"user-agent":
-            agent = value if agent is None else agent
-        elif key in _HOPS_IN:
-            lines += 1
-            chain = value if lines == 1 and key == b"x-forwarded-for" and len(value) <= _LONGEST_CHAIN else None
-    return agent, lines, chain
+    names = names_of(headers)
+    agent_at, lines, chain_at = _known_places(names) if len(names) <= USUAL_NAMES else _places(names)
+    chain = None if chain_at is None else headers[chain_at][1]
+    if chain is not None and len(chain) > _LONGEST_CHAIN:
+        chain = None
+    return (None if agent_at is None else headers[agent_at][1]), lines, chain
+
+
+def names_of(headers: RawHeaders) -> bytes:
+    """The headers' names, a line each. A client sends the same ones again: what follows from them can be remembered."""
+    return b"\n".join(map(_name, headers))
+
+
+def _places(names: bytes) -> tuple[int | None, int, int | None]:
+    """Among headers of these names: where User-Agent is, how many name hops, and where X-Forwarded-For is, if alone."""
+    keys = names.lower().split(b"\n")
+    hops = [place for place, key in enumerate(keys) if key in _HOPS_IN]
+    agent_at = keys.index(b"user-agent") if b"user-agent" in keys else None
+    chain_at = hops[0] if len(hops) == 1 and keys[hops[0]] == b"x-forwarded-for" else None
+    return agent_at, len(hops), chain_at
+
+
+_known_places = lru_cache(maxsize=256)(_places)
 
 
 @lru_cache(maxsize=1_024)

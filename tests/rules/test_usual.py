@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from relay.rules.document import read_object
 from relay.rules.event import Event, Validation, parse_by_rules, parse_event
 from relay.rules.fault import Fault
-from relay.rules.usual import read_usual
+from relay.rules.usual import read_usual, read_usual_body
+from relay.rules.warnings import of_single
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 PAIRS = [("n", "name"), ("u", "url"), ("d", "domain"), ("r", "referrer"), ("p", "props"), ("revenue", "$")]
@@ -46,14 +47,23 @@ EDGES = [*PLAIN, *SITES, *AMOUNTS]
 
 def check(told: dict[str, Any]) -> bool:
     """Both ways say the same; returns whether the shortcut was taken."""
-    body = orjson.dumps(told)
+    return check_body(orjson.dumps(told))
+
+
+def check_body(body: bytes) -> bool:
+    """Both ways say the same of a body, from its fields and straight from its bytes; whether those were enough."""
+    straight = read_usual_body(body)
     fields = read_object(body)
-    assert not isinstance(fields, Fault)
+    if isinstance(fields, Fault):
+        assert straight is None, body
+        return False
     usual = read_usual(fields)
     for validation in Validation:
         by_rules = parse_by_rules(fields, body, validation)
-        assert usual is None or by_rules == Event(*usual, body), told
-    return usual is not None
+        assert usual is None or by_rules == Event(*usual, body), body
+        assert straight is None or (by_rules == Event(*straight, body) and not of_single(fields)), body
+    assert usual is not None or straight is None, body
+    return straight is not None
 
 
 def each_edge() -> Iterator[dict[str, Any]]:
@@ -83,6 +93,40 @@ def test_edges_together_are_read_as_by_the_rules(told: dict[str, Any]) -> None:
     check(USUAL | told)
 
 
+MEMBERS = [
+    *('"n":"a"', '"n" :"b"', '"n":null', '"n":"\\":"', '"n":"x\\u0022:"', '"\\u006e":"c"', '"name":"d"', '"n":":"'),
+    *('"n":"\\ud800"', '"n":"engagement"', '"u":"https://a.com/"', '"url": "https://b.com/"', '"u":"//x\\n"'),
+    *('"u":null', '"d":"a.com"', '"domain":"b.com"', '"d":""', '"r":"x"', '"r":null', '"v":3', '"v":{"a":1}'),
+    *('"v":1e400', '"v":123456789012345678901234567890', '"p":{}', '"p":{"a":"b"}', '"p":{"a":1,"a":2}'),
+    *('"p":{"a":null}', '"p":{"a" :"b"}', '"p":{"a":2e70,"b":-0.0}', '"p":{"a":18446744073709551616}', '"props":{}'),
+    *('"props":{"b":true}', '"p":{"\\":":1}', '"p":{"a":[{"b":1}]}', '"$":{"amount":-0,"currency":"EUR"}', '"$":{}'),
+    *('"revenue":{"amount":12.50,"currency":"USD"}', '"$":{"amount":1,"amount":2}', '"revenue":null', '"sd":70'),
+    *('"revenue":{"amount":1E2,"currency":"EUR","more":":"}', '"e":"5000"', '"e":1', '"sd":99999999999999999999999'),
+    *('"i":false', '"i":true', '"interactive":false', '"h":1', '"w":390', '"m":"{}"', '"unknown":1', '"id":"x"'),
+]  # fmt: skip
+
+
+@settings(max_examples=1_500)
+@given(
+    st.lists(st.sampled_from(MEMBERS), max_size=7),
+    st.sampled_from([",", " ,\n", ",\t"]),
+    st.sampled_from(["{%s}", " {%s}\r\n", "{%s", "[%s]", "{%s}x", "\ufeff{%s}", "{%s,}"]) | st.just("{%s}"),
+    st.sampled_from(['"n":"a","u":"https://a.com/","d":"a.com"', ""]),
+)
+def test_whatever_bytes_are_read_as_by_the_rules(chosen: list[str], comma: str, whole: str, first: str) -> None:
+    """Keys that stand there twice, nulls, escapes, numbers at the ends of what numbers can be, and what is no JSON."""
+    check_body((whole % comma.join(filter(None, [first, *chosen]))).encode())
+
+
+@settings(max_examples=300)
+@given(st.binary(min_size=1, max_size=3), st.integers(0, 200), st.integers(0, 3))
+def test_damaged_bytes_are_read_as_by_the_rules(damage: bytes, place: int, gone: int) -> None:
+    """A usual body with some of its bytes others."""
+    body = b'{"n":"pageview","u":"https://a.com/b","d":"a.com","p":{"plan":"trial","n":3},"$":{"amount":"1.50","currency":"EUR"}}'
+    assert check_body(body)
+    check_body(body[:place] + damage + body[place + gone :])
+
+
 @pytest.mark.parametrize(
     "name", ["tracker-pageview", "tracker-revenue", "tracker-engagement", "tracker-two-sites", "plausible-android"]
 )
@@ -93,4 +137,5 @@ def test_usual_events_take_the_shortcut(name: str) -> None:
     assert not isinstance(fields, Fault)
     usual = read_usual(fields)
     assert usual is not None
+    assert read_usual_body(body) == usual
     assert parse_event(body, Validation.STRICT) == Event(*usual, body)
