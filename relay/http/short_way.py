@@ -17,9 +17,10 @@ from aiohttp import HttpVersion, HttpVersion11, StreamReader, web
 from aiohttp.http import HttpProcessingError
 
 from relay.http.connections import KEPT_S, SenderConnection
-from relay.http.usual import Head, Usual
+from relay.http.usual import Usual
 from relay.queue.committing import Told, UnavailableError
 from relay.queue.once import Receipt
+from relay.rules.visitor import RawHeaders
 
 PATH: Final = "/api/event"
 SHORT_BYTES: Final = 65_536  # of a body; larger ones may stop the reading, which is for aiohttp to undo
@@ -28,12 +29,13 @@ HELD_S: Final = 0.25  # a body that comes apart from its head comes at once; wha
 AHEAD_BYTES: Final = 262_144  # of what a sender may write before he has read an answer
 
 
-class Message(Head, Protocol):
+class Message(Protocol):
     """What of aiohttp's parsed head is looked at here."""
 
     method: str
     path: str
     headers: Mapping[str, str]
+    raw_headers: RawHeaders
     version: HttpVersion
     should_close: bool
     upgrade: bool
@@ -113,28 +115,23 @@ class ShortWayConnection(SenderConnection):
         return []
 
     def _bring(self, request: Request) -> bool:
-        if not 0 < request[1].total_bytes <= SHORT_BYTES:
+        message, payload = request
+        if not 0 < payload.total_bytes <= SHORT_BYTES:
             return False
         self._next_keepalive_close_time = self._loop.time() + KEPT_S
         self._post = request
-        self._usual.bring(self)
+        self._usual.bring(self, message.raw_headers, b"".join(payload._buffer))  # noqa: SLF001
         return True
 
-    def head_and_body(self) -> tuple[Head, bytes]:
-        """`Post`: what was posted."""
-        assert self._post is not None  # noqa: S101 - it was brought
-        message, payload = self._post
-        return message, b"".join(payload._buffer)  # noqa: SLF001
-
     def is_usual(self, warnings: tuple[str, ...]) -> Told:
-        """`Post`: it is being kept."""
+        """`Poster`: it is being kept."""
         self._warnings = warnings
         if self._parser is not None:  # as it is when the sender is gone
             self._parser.message_consumed()
         return self._answer
 
     def is_unusual(self) -> None:
-        """`Post`: aiohttp answers it, and what came meanwhile."""
+        """`Poster`: aiohttp answers it, and what came meanwhile."""
         request, self._post = self._post, None
         assert request is not None  # noqa: S101 - it was brought
         self._finish()

@@ -29,19 +29,10 @@ from relay.rules.warnings import of_visitor
 log = logging.getLogger(__name__)
 
 
-class Head(Protocol):
-    """The headers of a request as they came, from aiohttp's parser."""
-
-    raw_headers: RawHeaders
-
-
-class Post(Protocol):
-    """A post that is whole, and may be usual. `peer`: the address of its connection."""
+class Poster(Protocol):
+    """Whose post is whole, and may be usual. `peer`: the address of its connection."""
 
     peer: str
-
-    def head_and_body(self) -> tuple[Head, bytes]:
-        """What was posted."""
 
     def is_usual(self, warnings: tuple[str, ...]) -> Told:
         """It is being kept: returns who is told when it is on disk, or may not be."""
@@ -61,42 +52,40 @@ class Usual:
     """The short way through the parts of the endpoint."""
 
     intake: Intake
-    _came: list[Post] = field(default_factory=list)
+    _came: list[tuple[Poster, RawHeaders, bytes]] = field(default_factory=list)
 
-    def bring(self, post: Post) -> None:
-        """Judge it soon: when all that can be read now has been read."""
+    def bring(self, poster: Poster, headers: RawHeaders, body: bytes) -> None:
+        """Judge the post soon: when all that can be read now has been read."""
         if not self._came:
             asyncio.get_running_loop().call_soon(self._judge)
-        self._came.append(post)
+        self._came.append((poster, headers, body))
 
     def _judge(self) -> None:
         came, self._came = self._came, []
         now_ms = time.time_ns() // 1_000_000
         closed = self.intake.watch.draining or self.intake.watch.over
-        judged: list[Found | None] = []
-        for post in came:
+        judged: list[tuple[Poster, Found | None]] = []
+        for poster, headers, body in came:
             try:
-                judged.append(None if closed else self._read(post, now_ms))
+                judged.append((poster, None if closed else self._read(poster.peer, headers, body, now_ms)))
             except Exception:
                 log.exception("a post was not judged")  # the others are, and this one once more
-                judged.append(None)
-        for post, found in zip(came, judged, strict=True):
+                judged.append((poster, None))
+        for poster, found in judged:
             if found is None:
-                post.is_unusual()
+                poster.is_unusual()
             else:
                 event, warnings = found
-                self.intake.committer.submit(event, post.is_usual(warnings))
+                self.intake.committer.submit(event, poster.is_usual(warnings))
 
-    def _read(self, post: Post, now_ms: int) -> Found | None:
-        head, body = post.head_and_body()
-        headers, policy = head.raw_headers, self.intake.policy
-        names = names_of(headers)
+    def _read(self, peer: str, headers: RawHeaders, body: bytes, now_ms: int) -> Found | None:
+        names, policy = names_of(headers), self.intake.policy
         if len(names) > USUAL_NAMES or _asks_for_more(names):
             return None
         source = self.intake.senders.known(headers)
         if source is None or isinstance(source, Denied):
             return None
-        visitor = spoken_for(source, post.peer, headers, policy.trusted)
+        visitor = spoken_for(source, peer, headers, policy.trusted)
         if visitor is None:
             return None
         event = parse_event(body, policy.validation)

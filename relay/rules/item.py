@@ -12,13 +12,14 @@ import msgspec
 import orjson
 
 from relay.rules.device import read_device
-from relay.rules.document import read_object
+from relay.rules.document import MAX_BODY_BYTES, read_object
 from relay.rules.event import Event, Refused, Validation, parse_fields, refuse
 from relay.rules.fault import Fault
 from relay.rules.idempotency import read_key
 from relay.rules.occurred import read_occurred
 from relay.rules.text import shown
 from relay.rules.time_prop import with_time
+from relay.rules.usual import read_usual_body
 from relay.rules.visitor import address_in
 
 OWN_KEYS = frozenset({"id", "ip", "user_agent", "device", "occurred_at"})
@@ -59,6 +60,15 @@ def read_item(
     `believed`: the sender may say for whom an event is; else `ip` and `user_agent` count for nothing, with a warning.
     `time_prop`: the prop that is to say when the event occurred.
     """
+    usual = read_usual_body(raw) if len(raw) <= MAX_BODY_BYTES else None
+    if usual is not None:
+        return Item(Event(*usual, raw), _NOTHING)
+    return _read_any(raw, validation, now_ms, believed=believed, time_prop=time_prop)
+
+
+def _read_any(
+    raw: bytes, validation: Validation, now_ms: int, *, believed: bool, time_prop: str | None
+) -> Item | Refused:
     fields = read_object(raw)
     if isinstance(fields, Fault):
         return refuse((fields,), validation)
