@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from relay.queue import keys
-from relay.queue.committing import EVENTS_A_WRITE, Committer, UnavailableError
+from relay.queue.committing import EVENTS_A_WRITE, GATHERED, Committer, UnavailableError
 from relay.queue.connection import connect
 from relay.queue.ledger import look
 from relay.queue.stored import StoredEvent, pack_small, partition_of, unpack
@@ -56,6 +56,23 @@ async def test_many_puts_become_few_writes(redis: Redis) -> None:
         assert sorted(await stored(redis)) == sorted(pack_small(event) for event in events)
         assert (await ledger(redis, P))["accepted"] == 1_000
         assert sum(committer.backlog.values()) == 1_000
+
+
+async def test_who_comes_one_after_the_other_shares_a_write(redis: Redis) -> None:
+    """A write begins when a few turns of the loop brought nobody, or when there is enough for one."""
+
+    async def comes_late(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await committer.put([event_of("pageview", turns)])
+
+    async with committing(redis, P) as committer:
+        await committer.put([event_of("before")])
+        before = await script_calls(redis)
+        await asyncio.gather(*(comes_late(turns) for turns in range(GATHERED - 1)))
+        assert await script_calls(redis) == before + 1
+        await asyncio.gather(*(comes_late(turns) for turns in range(2 * GATHERED)))
+        assert await script_calls(redis) > before + 2
 
 
 async def test_a_visitors_events_keep_their_order(redis: Redis) -> None:
