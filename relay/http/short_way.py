@@ -10,6 +10,7 @@ Whatever is unusual goes on as aiohttp would have it, untouched. This leans on a
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
@@ -18,7 +19,7 @@ from aiohttp.http import HttpProcessingError
 
 from relay.http.connections import KEPT_S, SenderConnection
 from relay.http.usual import Usual
-from relay.queue.committing import Told, UnavailableError
+from relay.queue.committing import UnavailableError
 from relay.queue.once import Receipt
 from relay.rules.visitor import RawHeaders
 
@@ -26,7 +27,8 @@ PATH: Final = "/api/event"
 SHORT_BYTES: Final = 65_536  # of a body; larger ones may stop the reading, which is for aiohttp to undo
 LENGTH_DIGITS: Final = 9  # with more it is no usual post; of 4,301 digits, zeros in front, Python makes no number
 HELD_S: Final = 0.25  # a body that comes apart from its head comes at once; what stalls is for aiohttp to wait for
-AHEAD_BYTES: Final = 262_144  # of what a sender may write before he has read an answer
+AHEAD_BYTES = 262_144  # of what a sender may write before he has read an answer
+AHEAD_SEGMENTS = 1_000  # of these
 
 
 class Message(Protocol):
@@ -47,7 +49,19 @@ Request = tuple[Message, StreamReader]
 class ShortWayConnection(SenderConnection):
     """What a sender writes before he has an answer is not looked at, or, if it is parsed already, waits behind."""
 
-    __slots__ = ("_ahead", "_behind", "_done", "_held", "_held_until", "_post", "_usual", "_warnings", "peer")
+    __slots__ = (
+        "_ahead",
+        "_ahead_bytes",
+        "_behind",
+        "_done",
+        "_held",
+        "_held_until",
+        "_is_far_ahead",
+        "_post",
+        "_usual",
+        "_warnings",
+        "peer",
+    )
 
     def __init__(self, manager: web.Server, *, usual: Usual, **options: Any) -> None:
         super().__init__(manager, **options)
@@ -59,7 +73,10 @@ class ShortWayConnection(SenderConnection):
         self._warnings: tuple[str, ...] = ()
         self._done: asyncio.Future[None] | None = None
         self._behind: list[Request] = []
-        self._ahead = bytearray()
+        self._ahead: deque[bytes] = deque()
+        self._ahead_bytes = 0
+        """Of all segments since there was none."""
+        self._is_far_ahead = False
         self._parser: Any = _Parser(self._parser, self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -73,6 +90,8 @@ class ShortWayConnection(SenderConnection):
         if self._held is not None:
             self._let_go()
             self._refused["incomplete"] += 1
+        if self._waiter is not None and self._waiter.done() and self._task_handler is not None:
+            self._task_handler.cancel()  # it would begin a request that was passed on just now, on what is gone
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -80,8 +99,10 @@ class ShortWayConnection(SenderConnection):
         if self._post is None:
             super().data_received(data)
             return
-        self._ahead += data
-        if len(self._ahead) > AHEAD_BYTES and self.transport is not None:
+        self._ahead.append(data)
+        self._ahead_bytes += len(data)
+        if self.transport is not None and (self._ahead_bytes > AHEAD_BYTES or len(self._ahead) > AHEAD_SEGMENTS):
+            self._is_far_ahead = True
             self.transport.pause_reading()
 
     @property
@@ -123,12 +144,11 @@ class ShortWayConnection(SenderConnection):
         self._usual.bring(self, message.raw_headers, b"".join(payload._buffer))  # noqa: SLF001
         return True
 
-    def is_usual(self, warnings: tuple[str, ...]) -> Told:
+    def is_usual(self, warnings: tuple[str, ...]) -> None:
         """`Poster`: it is being kept."""
         self._warnings = warnings
         if self._parser is not None:  # as it is when the sender is gone
             self._parser.message_consumed()
-        return self._answer
 
     def is_unusual(self) -> None:
         """`Poster`: aiohttp answers it, and what came meanwhile."""
@@ -165,13 +185,26 @@ class ShortWayConnection(SenderConnection):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _answer(self, result: list[Receipt] | UnavailableError) -> None:
+    def has_failed(self) -> None:
+        """`Poster`: nobody will answer it."""
+        self._post = None
+        self._finish()
+        self.force_close()
+
+    def told(self, result: list[Receipt] | UnavailableError) -> None:
+        """`Poster`: it is on disk, or may not be; its sender hears so, and what came meanwhile has its turn."""
+        if self._post is None:
+            return
         self._post = None
         self._finish()
         if self.transport is None or self.transport.is_closing():
             return
-        answer, last = self._usual.answer(result if isinstance(result, UnavailableError) else None, self._warnings)
-        self.transport.write(answer)
+        try:
+            answer, last = self._usual.answer(result if isinstance(result, UnavailableError) else None, self._warnings)
+            self.transport.write(answer)
+        except Exception:
+            self.force_close()  # or he would take the next answer for this one
+            raise
         if last:
             self.force_close()
         else:
@@ -182,18 +215,22 @@ class ShortWayConnection(SenderConnection):
             self._done.set_result(None)
 
     def _go_on(self) -> None:
-        """Handle what came meanwhile."""
+        """Handle what came meanwhile, each segment by itself: of one that ends in an error aiohttp reads nothing."""
         if not (self._behind or self._ahead or self._parser.error is not None):
             return
         behind, self._behind = self._behind, []
-        ahead = bytes(self._ahead)
-        self._ahead.clear()
         if behind:
             self._request_count += len(behind)
             self._pass_on(behind)
-        if len(ahead) > AHEAD_BYTES and self.transport is not None:
-            self.transport.resume_reading()
-        self.data_received(ahead)
+        if self._parser.error is not None:
+            super().data_received(b"")
+        while self._ahead and self._post is None:
+            super().data_received(self._ahead.popleft())
+        if not self._ahead:
+            self._ahead_bytes = 0
+            if self._is_far_ahead and self.transport is not None:
+                self.transport.resume_reading()
+            self._is_far_ahead = False
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
         """aiohttp: the door stops; what is under way gets its answer before."""

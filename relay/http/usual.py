@@ -18,7 +18,8 @@ from aiohttp import web
 
 from relay.http.accepted import accepted_bytes, in_one_piece, plain
 from relay.http.intake import ENGAGEMENT, Intake
-from relay.queue.committing import Told, UnavailableError
+from relay.queue.committing import UnavailableError
+from relay.queue.once import Receipt
 from relay.queue.stored import StoredEvent
 from relay.rules.event import Refused, parse_event
 from relay.rules.source import Denied, Source, responsible
@@ -34,11 +35,17 @@ class Poster(Protocol):
 
     peer: str
 
-    def is_usual(self, warnings: tuple[str, ...]) -> Told:
-        """It is being kept: returns who is told when it is on disk, or may not be."""
+    def told(self, result: list[Receipt] | UnavailableError) -> None:
+        """It is on disk, or may not be."""
+
+    def is_usual(self, warnings: tuple[str, ...]) -> None:
+        """It is being kept."""
 
     def is_unusual(self) -> None:
         """Nothing of it was kept or counted: somebody else decides."""
+
+    def has_failed(self) -> None:
+        """Nobody will tell: its sender shall not wait."""
 
 
 Found = tuple[StoredEvent, tuple[str, ...]]
@@ -72,11 +79,19 @@ class Usual:
                 log.exception("a post was not judged")  # the others are, and this one once more
                 judged.append((poster, None))
         for poster, found in judged:
-            if found is None:
-                poster.is_unusual()
-            else:
-                event, warnings = found
-                self.intake.committer.submit(event, poster.is_usual(warnings))
+            try:
+                self._go_on(poster, found)
+            except Exception:
+                log.exception("a post was not kept")
+                poster.has_failed()
+
+    def _go_on(self, poster: Poster, found: Found | None) -> None:
+        if found is None:
+            poster.is_unusual()
+        else:
+            event, warnings = found
+            self.intake.committer.submit(event, poster.told)
+            poster.is_usual(warnings)
 
     def _read(self, peer: str, headers: RawHeaders, body: bytes, now_ms: int) -> Found | None:
         names, policy = names_of(headers), self.intake.policy

@@ -94,10 +94,8 @@ class Committer:
     def submit(self, event: StoredEvent, told: Told) -> None:
         """Keep the event, without waiting: `told` hears what `put` would return or raise."""
         form = (pack_small if self.compressed else pack)(event)
-        self._waiting.append(
-            _Waiter([Packed(partition_of(event, self.partitions), event.tally, form)], len(form), told)
-        )
-        self._wake.set()
+        packed = Packed(partition_of(event, self.partitions), event.tally, form)
+        self._let_wait(_Waiter([packed], len(form), told))
 
     async def put_items(self, items: Sequence[Item]) -> list[Receipt]:
         """Keep the items, each of which may have a key, in their order; one receipt for each when they are durable.

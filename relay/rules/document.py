@@ -20,7 +20,7 @@ _WANTED = 'send one JSON object such as {"name": "pageview", "url": "https://exa
 _GZIP = b"\x1f\x8b"
 _PACKED = "it is gzip, which Plausible does not unpack: send it uncompressed"
 _KINDS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false"}
-# orjson reads integers outside of this as floats.
+# orjson reads integers outside of this as floats, and some of them as the first of these two.
 _LEAST_EXACT = -(2**63)
 _MOST_EXACT = 2**64
 
@@ -38,7 +38,7 @@ def read_object(body: bytes) -> dict[str, Any] | Fault:
     if (twice := doubled_key(body, fields)) is not None:
         return Fault("request", f"the key {shown(twice)} stands there twice", "send each key once")
     for value in fields.values():
-        if type(value) is float and not _LEAST_EXACT <= value < _MOST_EXACT:
+        if type(value) is float and not _LEAST_EXACT < value < _MOST_EXACT:
             return _read_exactly(body, fields)
     return fields
 

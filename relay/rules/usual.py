@@ -34,7 +34,6 @@ _KEY_CHARACTERS = MAX_KEY_BYTES // 4
 _VALUE_CHARACTERS = MAX_VALUE_BYTES // 4
 
 _LONGEST_DOMAIN = 253  # of those remembered
-_LEAST_EXACT, _MOST_EXACT = -(2**63), 2**64  # of integers, as in `document`
 _RARE = frozenset({"h", "hashMode", "i", "interactive", "m", "meta"})
 _PLAIN_AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?")
 
@@ -44,8 +43,9 @@ _Domain = Annotated[str, Meta(max_length=_LONGEST_DOMAIN)]
 _Referrer = Annotated[str, Meta(max_length=MAX_REFERRER_CHARACTERS)]
 _Key = Annotated[str, Meta(min_length=1, max_length=_KEY_CHARACTERS)]
 _Value = Annotated[str, Meta(min_length=1, max_length=_VALUE_CHARACTERS)]
-_Props = Annotated[dict[_Key, _Value | int | float | bool], Meta(max_length=MAX_PROPS)]
-_Scalar = str | int | float | bool
+_Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # beyond it others read another number, or none
+_Props = Annotated[dict[_Key, _Value | _Int | float | bool], Meta(max_length=MAX_PROPS)]
+_Scalar = str | _Int | float | bool
 
 
 class _Typed(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -59,18 +59,18 @@ class _Typed(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     v: _Scalar | None = None
     sd: _Scalar | None = None
     e: _Scalar | None = None
-    h: int | None = None
-    w: int | None = None
+    h: _Int | None = None
+    w: _Int | None = None
     i: bool | None = None
     name: _Name | None = None
     url: _Url | None = None
     domain: _Domain | None = None
     referrer: _Referrer | UnsetType | None = UNSET
     props: _Props | None = None
-    revenue: dict[str, str | int | float] | None = None
+    revenue: dict[str, str | _Int | float] | None = None
     interactive: bool | None = None
-    screen_width: str | int | None = None
-    dollar: dict[str, str | int | float] | None = msgspec.field(default=None, name="$")
+    screen_width: str | _Int | None = None
+    dollar: dict[str, str | _Int | float] | None = msgspec.field(default=None, name="$")
 
 
 _FIELDS = len(_Typed.__struct_fields__)
@@ -112,15 +112,10 @@ def read_usual_body(body: bytes) -> Usual | None:
 
 
 def _texts(source: Mapping[str, str | int | float]) -> dict[str, str] | None:
-    """The props as text, if none of them is blank, or a number that a longer look would find rounded."""
+    """The props as text, if none of them is blank."""
     props = {}
     for key, value in source.items():
-        if type(value) is str:
-            text = value
-        elif _LEAST_EXACT <= value < _MOST_EXACT:  # type: ignore[operator] # the texts are gone
-            text = text_of(value)
-        else:
-            return None
+        text = value if type(value) is str else text_of(value)
         if text.isspace() or key.isspace():
             return None
         props[key] = text

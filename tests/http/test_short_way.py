@@ -4,14 +4,19 @@ What aiohttp has handled itself, its own server counts.
 """
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from relay.http import connections, short_way
+from relay.http.app import build_door, door_runner
+from relay.http.usual import Usual
+from relay.queue.stored import StoredEvent, partition_of
+from relay.settings import load_settings
 from tests.http.conftest import OpenDoor
-from tests.http.door import Answer, Connection, Door, body, padded, request, until, until_ready
+from tests.http.door import Answer, Connection, Door, body, connection, padded, request, until, until_ready
 
 LONG_WAY = b"X-Debug-Request: no"  # changes nothing but the way
 PUBLIC = b"X-Forwarded-For: 81.2.69.142"
@@ -46,11 +51,11 @@ def told(answer: Answer) -> tuple[int, dict[str, str], bytes]:
     return answer.status, {name: value for name, value in answer.headers.items() if name != "date"}, answer.content
 
 
-async def held_up(door: Door, socket: Connection, segments: list[bytes]) -> None:
+async def held_up(door: Door, wire: Connection, segments: list[bytes]) -> None:
     """Send segments, each of which the door has read before the next one; the queue takes nothing meanwhile."""
     await door.redis.execute_command("CLIENT", "PAUSE", 100, "WRITE")  # type: ignore[no-untyped-call]
     for segment in segments:
-        socket.writer.write(segment)
+        wire.writer.write(segment)
         for _ in range(20):  # turns of the loop that the door shares
             await asyncio.sleep(0)
 
@@ -76,9 +81,9 @@ async def behind_a_proxy(open_door: OpenDoor) -> Door:
 async def test_the_usual_post_takes_it(behind_a_proxy: Door, pieces: Any, header: bytes) -> None:
     """However its bytes come, and with warnings, too; several on one connection."""
     before = handled(behind_a_proxy)
-    async with await behind_a_proxy.connection() as socket:
+    async with await behind_a_proxy.connection() as wire:
         for _ in range(40):  # more than aiohttp's parser takes without being told that they are handled
-            assert (await socket.ask(*pieces(request(body(), header)))).status == 202
+            assert (await wire.ask(*pieces(request(body(), header)))).status == 202
     assert handled(behind_a_proxy) == before
     assert len(await behind_a_proxy.kept()) == 40
 
@@ -112,8 +117,8 @@ async def test_both_ways_say_and_keep_the_same(open_door: OpenDoor, validation: 
     for name, content in POSTS.items():
         answers, kept = [], []
         for more in ((), (LONG_WAY,)):
-            async with await door.connection() as socket:
-                answers.append(told(await socket.ask(request(content, header, *more))))
+            async with await door.connection() as wire:
+                answers.append(told(await wire.ask(request(content, header, *more))))
             kept.append(sorted(event._replace(accepted_ms=0) for event in await door.kept()))
             await door.redis.flushall()
         assert answers[0] == answers[1], name
@@ -134,10 +139,10 @@ async def test_both_ways_say_and_keep_the_same(open_door: OpenDoor, validation: 
 )  # fmt: skip
 async def test_answers_come_in_the_order_of_requests(behind_a_proxy: Door, segments: list[bytes]) -> None:
     """A refusal needs no queue, and waits for the answer before it nevertheless."""
-    async with await behind_a_proxy.connection() as socket:
+    async with await behind_a_proxy.connection() as wire:
         for _ in range(5):
-            await held_up(behind_a_proxy, socket, segments)
-            assert [(await socket.answer()).status for _ in range(3)] == [202, 400, 202]
+            await held_up(behind_a_proxy, wire, segments)
+            assert [(await wire.answer()).status for _ in range(3)] == [202, 400, 202]
     assert len(await behind_a_proxy.kept()) == 10
 
 
@@ -145,11 +150,60 @@ async def test_what_is_no_http_behind_a_post_is_told_after_its_answer(behind_a_p
     """Also if it came in one segment with the post's body."""
     whole = request(body(), PUBLIC)
     for segments in ([whole, b"\0\r\n\r\n"], [whole[:-5], whole[-5:] + b"\0\r\n\r\n"]):
-        async with await behind_a_proxy.connection() as socket:
-            await held_up(behind_a_proxy, socket, segments)
-            assert [(await socket.answer()).status for _ in range(2)] == [202, 400]
-            assert await socket.is_closed()
+        async with await behind_a_proxy.connection() as wire:
+            await held_up(behind_a_proxy, wire, segments)
+            assert [(await wire.answer()).status for _ in range(2)] == [202, 400]
+            assert await wire.is_closed()
     assert len(await behind_a_proxy.kept()) == 2
+
+
+async def test_posts_before_what_is_no_http_are_kept(behind_a_proxy: Door) -> None:
+    """Each came in a segment of its own while the first one was kept: aiohttp would have read them, too."""
+    async with await behind_a_proxy.connection() as wire:
+        await held_up(behind_a_proxy, wire, [request(body(), PUBLIC)] * 5 + [b"\0\r\n\r\n"])
+        assert [(await wire.answer()).status for _ in range(6)] == [202] * 5 + [400]
+        assert await wire.is_closed()
+    assert len(await behind_a_proxy.kept()) == 5
+
+
+async def asks(door: Door, name: str) -> int | None:
+    """Post an event of that name, on a connection of its own; the answer's status, or None if there is none."""
+    try:
+        return (await door.converse(request(body(name=name), PUBLIC))).status
+    except asyncio.IncompleteReadError:
+        return None
+
+
+async def test_a_post_that_fails_harms_no_other(behind_a_proxy: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a failure of ours may be, it is that post's only; who is not answered is cut off, and sends again."""
+
+    def fails(event: StoredEvent, partitions: int) -> int:
+        if b"fails" in event.body:
+            raise RuntimeError("made up")
+        return partition_of(event, partitions)
+
+    monkeypatch.setattr("relay.queue.committing.partition_of", fails)
+    names = ["fine", "fails", "fine", "fails", "fine"]
+    told = await asyncio.gather(*(asks(behind_a_proxy, name) for name in names))
+    assert told == [202 if name == "fine" else None for name in names]
+    assert len(await behind_a_proxy.kept()) == 3
+
+
+async def test_an_answer_that_fails_is_not_the_next_ones(behind_a_proxy: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection ends: an answer too few, and each would be taken for that of the post before."""
+    answer = Usual.answer
+    failing = iter([True])
+
+    def fails(self: Usual, *result: Any) -> tuple[bytes, bool]:
+        if next(failing, False):
+            raise RuntimeError("made up")
+        return answer(self, *result)
+
+    monkeypatch.setattr(Usual, "answer", fails)
+    async with await behind_a_proxy.connection() as wire:
+        await held_up(behind_a_proxy, wire, [request(body(), PUBLIC)] * 2)
+        assert await wire.is_closed()
+    assert await asks(behind_a_proxy, "after") == 202
 
 
 @pytest.mark.parametrize("cut", [0, 5], ids=["one segment", "the first one's body apart"])
@@ -160,11 +214,11 @@ async def test_many_posts_ahead_of_their_answers(
     monkeypatch.setattr(short_way, "AHEAD_BYTES", 10_000)
     whole = request(body(), PUBLIC)
     many = 2 * short_way.AHEAD_BYTES // len(whole)
-    async with await behind_a_proxy.connection() as socket:
+    async with await behind_a_proxy.connection() as wire:
         if cut:
-            await socket.send(whole[:-cut])
-        sending = asyncio.create_task(socket.send(whole[-cut:] + whole * (many - 1)))
-        assert [(await socket.answer()).status for _ in range(many)] == [202] * many
+            await wire.send(whole[:-cut])
+        sending = asyncio.create_task(wire.send(whole[-cut:] + whole * (many - 1)))
+        assert [(await wire.answer()).status for _ in range(many)] == [202] * many
         await sending
     assert len(await behind_a_proxy.kept()) == many
 
@@ -176,15 +230,15 @@ async def test_a_body_that_stalls_is_aiohttps_to_wait_for(
     monkeypatch.setattr(short_way, "HELD_S", 0.05)
     whole = request(body(), PUBLIC)
     before = handled(behind_a_proxy)
-    async with await behind_a_proxy.connection() as socket:
-        await socket.send(whole[:-5])
+    async with await behind_a_proxy.connection() as wire:
+        await wire.send(whole[:-5])
 
         async def is_handed_on() -> bool:
             return handled(behind_a_proxy) > before
 
         await until("aiohttp waits for the body", is_handed_on)
-        assert (await socket.ask(whole[-5:])).status == 202
-        await socket.send(whole[:-5])
+        assert (await wire.ask(whole[-5:])).status == 202
+        await wire.send(whole[:-5])
 
     async def is_counted() -> bool:
         return 'reason="incomplete"} 1' in await (await behind_a_proxy.get("/metrics")).text()
@@ -197,20 +251,20 @@ async def test_a_kept_connection_is_idle_as_long_as_any(behind_a_proxy: Door, mo
     """The limit for heads does not run on after a post whose body came apart."""
     monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.1)
     whole = request(body(), PUBLIC)
-    async with await behind_a_proxy.connection() as socket:
-        assert (await socket.ask(whole[:-5], whole[-5:])).status == 202
-        assert (await socket.ask(whole)).status == 202
+    async with await behind_a_proxy.connection() as wire:
+        assert (await wire.ask(whole[:-5], whole[-5:])).status == 202
+        assert (await wire.ask(whole)).status == 202
         await asyncio.sleep(0.3)  # three times the limit
-        assert (await socket.ask(whole)).status == 202
+        assert (await wire.ask(whole)).status == 202
 
 
 async def test_a_length_of_many_digits_cuts_no_connection(behind_a_proxy: Door) -> None:
     """Zeros in front are legal, and Python reads no number of so many digits."""
     told = b"Content-Length: " + b"0" * 5_000 + b"%d" % len(body())
-    async with await behind_a_proxy.connection() as socket:
-        await socket.send(request(b"", PUBLIC, told))
+    async with await behind_a_proxy.connection() as wire:
+        await wire.send(request(b"", PUBLIC, told))
         await asyncio.sleep(0.05)  # the head is read by itself
-        assert (await socket.ask(body())).status == 202
+        assert (await wire.ask(body())).status == 202
 
 
 async def test_posts_ahead_leave_no_limit_for_a_head_behind(
@@ -219,8 +273,34 @@ async def test_posts_ahead_leave_no_limit_for_a_head_behind(
     """Once all are answered, the connection is idle as long as any."""
     monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.1)
     whole = request(body(), PUBLIC)
-    async with await behind_a_proxy.connection() as socket:
-        await held_up(behind_a_proxy, socket, [whole[:-5], whole[-5:] + whole])
-        assert [(await socket.answer()).status for _ in range(2)] == [202, 202]
+    async with await behind_a_proxy.connection() as wire:
+        await held_up(behind_a_proxy, wire, [whole[:-5], whole[-5:] + whole])
+        assert [(await wire.answer()).status for _ in range(2)] == [202, 202]
         await asyncio.sleep(0.3)  # three times the limit
-        assert (await socket.ask(whole)).status == 202
+        assert (await wire.ask(whole)).status == 202
+
+
+async def test_nothing_begins_on_a_connection_that_is_gone(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends when its post was brought and is not judged yet, which is for aiohttp then.
+
+    aiohttp's own server for tests would end its task; who is elsewhere hits this moment once in thousands.
+    """
+    failed: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+    runner = door_runner(build_door(load_settings({"sites": "*", "redis_url": redis_url}, {})))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    bring = Usual.bring
+
+    def cut(self: Usual, poster: Any, headers: Any, content: bytes) -> None:
+        bring(self, poster, headers, content)
+        poster.transport.abort()
+
+    async with await connection(runner.addresses[0][1]) as wire:
+        assert (await wire.ask(request(b"[]"))).status == 400
+        monkeypatch.setattr(Usual, "bring", cut)
+        await wire.send(request(b"[]"))
+        assert await wire.is_closed()
+    await runner.cleanup()
+    gc.collect()  # the failure of a task that nobody waits for is told when the task goes
+    assert not failed

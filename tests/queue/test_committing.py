@@ -71,7 +71,11 @@ async def test_who_comes_one_after_the_other_shares_a_write(redis: Redis) -> Non
         before = await script_calls(redis)
         await asyncio.gather(*(comes_late(turns) for turns in range(GATHERED - 1)))
         assert await script_calls(redis) == before + 1
+        told: list[object] = []
+        for n in range(GATHERED):
+            committer.submit(event_of("submitted", n), told.append)
         await asyncio.gather(*(comes_late(turns) for turns in range(2 * GATHERED)))
+        assert told == [[]] * GATHERED
         assert await script_calls(redis) > before + 2
 
 
