@@ -33,7 +33,7 @@ event: $(STAMP) ## Post one event to the relay that `make run` started
 	  -d '{"name": "Signup", "domain": "example.com", "url": "app://example.com/welcome", "props": {"plan": "trial"}}'; echo
 
 # Hundreds of processes start in it: without bytecode each would compile the relay anew, also where a variable forbids it.
-test: $(STAMP) ## Run the whole suite, a file at a time on each core, four at the most
+test: $(STAMP) ## Run the whole suite, a file at a time, four at the most side by side
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-clients: $(STAMP) ## Run Plausible's known clients against the relay (needs Node 20 and Chromium)

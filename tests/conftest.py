@@ -1,5 +1,6 @@
 """What tests of several parts share: a real Redis or Valkey. Everything else stands beside the tests that need it."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,11 @@ from tests.server import TestServer
 
 LONGEST: Final = ("system", "up", "http", "cli", "docs", "workers")
 """Folders whose files take long, the longest first."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: most of a long test's time is waiting for what it has started."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
