@@ -119,8 +119,7 @@ class ShortWayConnection(SenderConnection):
         if self._post is not None or self._held is not None:
             self._behind += messages
             return []
-        waiter = self._waiter  # there while aiohttp waits for a request
-        if len(messages) != 1 or waiter is None or waiter.done() or self._messages or self._paused:
+        if len(messages) != 1 or not self._is_idle or self._messages or self._paused:
             return messages
         (request,) = messages
         message, payload = request
@@ -134,6 +133,12 @@ class ShortWayConnection(SenderConnection):
             return messages
         self._request_count += 1
         return []
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether aiohttp's task waits for a request, or has not begun yet: on uvloop a first post comes before."""
+        waiter = self._waiter
+        return self._request_count == 0 if waiter is None else not waiter.done()
 
     def _bring(self, request: Request) -> bool:
         message, payload = request

@@ -5,9 +5,11 @@ What aiohttp has handled itself, its own server counts.
 
 import asyncio
 import gc
+import socket
 from typing import Any
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from relay.http import connections, short_way
@@ -86,6 +88,34 @@ async def test_the_usual_post_takes_it(behind_a_proxy: Door, pieces: Any, header
             assert (await wire.ask(*pieces(request(body(), header)))).status == 202
     assert handled(behind_a_proxy) == before
     assert len(await behind_a_proxy.kept()) == 40
+
+
+def test_the_first_post_of_a_connection_takes_it(redis_url: str) -> None:
+    """On uvloop, which the door has, its bytes are there before aiohttp's task has begun: most servers post so."""
+
+    async def posts() -> int:
+        runner = door_runner(build_door(load_settings({"sites": "*", "redis_url": redis_url}, {})))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+
+        async def is_ready() -> bool:
+            async with await connection(port) as wire:
+                return (await wire.ask(request(line=b"GET /health/ready HTTP/1.1"))).status == 200
+
+        await until("the door is ready", is_ready)
+        server: web.Server = web.AppRunner.server.fget(runner)  # type: ignore[attr-defined]
+        before = server.requests_count
+        for content, status in ((body(), 202), (b"[]", 400), (body(), 202)):
+            sender = socket.create_connection(("127.0.0.1", port))
+            sender.sendall(request(content))  # before the door has had its turn
+            async with Connection(*await asyncio.open_connection(sock=sender)) as wire:
+                assert (await wire.answer()).status == status
+                assert (await wire.ask(request(body()))).status == 202
+        await runner.cleanup()
+        return server.requests_count - before
+
+    assert uvloop.run(posts()) == 1
 
 
 @pytest.mark.parametrize(
