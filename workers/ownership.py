@@ -45,6 +45,8 @@ class Ownership:
     """Lost while something of theirs was in flight: not taken again before that is settled, or it is repeated."""
     _runs: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _away: bool = False
+    _is_new: bool = True
+    """Never was at the queue: it may have been away until now, with owners who come back."""
     _take_from_s: float = 0.0
     """What others owned is not taken before."""
     _lost: set[int] = field(default_factory=set)
@@ -69,6 +71,9 @@ class Ownership:
     async def _tick(self) -> None:
         sent_s = time.monotonic()
         state = orjson.dumps(self.state()).decode()
+        if self._is_new and await leases.silent(self.redis):
+            self._take_from_s = time.monotonic() + GRACE_S
+        self._is_new = False
         live, renewed = await leases.heartbeat(self.redis, self.worker, state, list(self.owned))
         # A frozen server's answer may come before it times out.
         came_back = self._away or time.monotonic() - sent_s > TRUST_S

@@ -56,6 +56,16 @@ async def heartbeat(redis: Redis, worker: str, state: str, owned: Sequence[int])
     return max(1, live), {p: bool(r) for p, r in zip(owned, renewed, strict=True)}
 
 
+async def silent(redis: Redis) -> int:
+    """How many workers had a heartbeat once, none within LIVE_MS, and did not say that they stop.
+
+    They are dead, or will be back.
+    """
+    seconds, microseconds = await redis.time()
+    now_ms = seconds * 1_000 + microseconds // 1_000
+    return int(await redis.zcount(keys.WORKERS, "-inf", f"({now_ms - LIVE_MS}"))
+
+
 async def free_partitions(redis: Redis, partitions: Sequence[int]) -> list[int]:
     """Those of `partitions` that nobody owns at this moment."""
     if not partitions:

@@ -136,6 +136,17 @@ async def test_a_queue_that_returns_leaves_each_owner_its_time(
         assert time.monotonic() - back_s >= GRACE_S
 
 
+async def test_a_new_worker_leaves_who_is_silent_his_time(redis_url: str) -> None:
+    """The queue may have been away until now: he knows what he delivered, and the new one would send it again."""
+    async with open_rig(redis_url) as rig:
+        seconds, _ = await rig.redis.time()
+        await rig.redis.zadd(keys.WORKERS, {"another": (seconds - 10) * 1_000})
+        began_s = time.monotonic()
+        async with rig.worker() as runtime:
+            await until("it owns all", lambda: len(runtime.ownership.owned) == 4)
+            assert time.monotonic() - began_s >= GRACE_S
+
+
 async def test_a_worker_that_lost_a_lease_stops_sending(redis_url: str) -> None:
     """A partition that somebody else owns is left alone, whatever comes into it, until it is free again."""
     async with open_rig(redis_url) as rig, rig.worker() as runtime:
