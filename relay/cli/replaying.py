@@ -14,11 +14,11 @@ from redis.exceptions import RedisError
 from relay.cli.operating import DataSet, operate, several
 from relay.cli.progress import Progress
 from relay.cli.refusals import Report, report_to
-from relay.queue.committing import UnavailableError
 from relay.queue.connection import AWAY, describe, server_promise, settle_form
 from relay.queue.marked import OtherReplayError
 from relay.queue.server import UnfitServerError
 from relay.queue.sources import load
+from relay.queue.waiting import UnavailableError
 from relay.replay import rehearsal
 from relay.replay.admitting import Admission, Terms
 from relay.replay.batch import Batch

@@ -25,7 +25,7 @@ from relay.http.intake import Intake, as_json, body_within
 from relay.http.judging import Judging
 from relay.http.keeping import keep
 from relay.http.verdicts import answer, counted
-from relay.queue.committing import UnavailableError
+from relay.queue.waiting import UnavailableError
 from relay.rules.batch import MAX_BATCH_BYTES, Unreadable, items_in
 from relay.rules.fault import Fault
 from relay.rules.idempotency import key_of

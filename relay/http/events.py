@@ -14,8 +14,8 @@ from aiohttp import web
 from relay.http.accepted import accepted, plain
 from relay.http.cors import REPLAYED
 from relay.http.intake import Intake, Posted, Sender, body_of, stored
-from relay.queue.committing import UnavailableError
 from relay.queue.once import Item, Once, Receipt
+from relay.queue.waiting import UnavailableError
 from relay.rules.event import Refused, Validation, parse_event, refuse
 from relay.rules.fault import Fault
 from relay.rules.idempotency import CONFLICT, key_of, scope_of

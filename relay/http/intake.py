@@ -15,9 +15,10 @@ from aiohttp import web
 
 from relay.http.senders import Senders
 from relay.http.watch import Watch
-from relay.queue.committing import Committer, UnavailableError
+from relay.queue.committing import Committer
 from relay.queue.limits import Limits
 from relay.queue.stored import StoredEvent
+from relay.queue.waiting import UnavailableError
 from relay.rules.admission import Admitted, admit
 from relay.rules.event import Event, Refused, Validation
 from relay.rules.source import Denied, Source, responsible

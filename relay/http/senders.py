@@ -19,9 +19,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from relay.http.refusal_log import RefusalLog
-from relay.queue.committing import UnavailableError
 from relay.queue.connection import AWAY, describe
 from relay.queue.sources import Found, load
+from relay.queue.waiting import UnavailableError
 from relay.rules.source import Denied, Source, Sources, browsers_of, key_in
 from relay.rules.visitor import RawHeaders
 

@@ -19,8 +19,8 @@ from aiohttp.http import HttpProcessingError
 
 from relay.http.connections import KEPT_S, SenderConnection
 from relay.http.usual import Usual
-from relay.queue.committing import UnavailableError
 from relay.queue.once import Receipt
+from relay.queue.waiting import UnavailableError
 from relay.rules.visitor import RawHeaders
 
 PATH: Final = "/api/event"
@@ -116,7 +116,7 @@ class ShortWayConnection(SenderConnection):
 
     def take(self, messages: list[Request]) -> list[Request]:
         """Take what can go the short way; returns the rest, which is for aiohttp now."""
-        if self._post is not None or self._held is not None:
+        if self.is_busy:
             self._behind += messages
             return []
         if len(messages) != 1 or not self._is_idle or self._messages or self._paused:

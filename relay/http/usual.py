@@ -18,9 +18,9 @@ from aiohttp import web
 
 from relay.http.accepted import accepted_bytes, in_one_piece, plain
 from relay.http.intake import ENGAGEMENT, Intake
-from relay.queue.committing import UnavailableError
 from relay.queue.once import Receipt
 from relay.queue.stored import StoredEvent
+from relay.queue.waiting import UnavailableError
 from relay.rules.event import Refused, parse_event
 from relay.rules.source import Denied, Source, responsible
 from relay.rules.speaking import spoken_for

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 import hiredis
-import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.connection import Connection
 from redis.exceptions import RedisError, ResponseError
@@ -26,8 +24,7 @@ from relay.queue import keys, once
 from relay.queue.connection import AWAY, answer_of, describe
 from relay.queue.once import Item, PackedItem, Receipt
 from relay.queue.stored import Packed, StoredEvent, pack, pack_small, partition_of
-
-log = logging.getLogger(__name__)
+from relay.queue.waiting import Told, UnavailableError, Waiter, answer, fail
 
 COMMIT_TIMEOUT_S = 0.9  # a sender is told 503 within a second (docs/promises.md)
 EVENTS_A_WRITE = 1_000  # keeps one script call in the low milliseconds, so that workers get their turn
@@ -35,34 +32,6 @@ _RECEIPTS = frozenset(map(str, Receipt)) - {Receipt.UNAVAILABLE}
 GATHERED = 64  # events, a few milliseconds of the door's: with so many a write begins, whoever else is at the door
 QUIET_TURNS = 5  # of the event loop in which nobody came: whoever had his answer a moment ago may have written again
 BYTES_A_WRITE = 4_000_000  # a megabyte each is legal: the write has to fit into COMMIT_TIMEOUT_S
-
-
-class UnavailableError(Exception):
-    """The events are not known to be kept: the sender shall try again. The text says why."""
-
-
-Told = Callable[[list[Receipt] | UnavailableError], None]
-"""Is told a receipt for each item, none for mere events, when they are durable; or why that is not certain."""
-
-
-class _Waiter(msgspec.Struct, gc=False):
-    """The events of one request, packed, with the bytes of their forms, and who waits for them.
-
-    If put as items: how many events each has, in `sizes`, and the items themselves if any has a key.
-    """
-
-    packed: list[Packed]
-    size: int
-    told: Told
-    sizes: Sequence[int] = ()
-    items: Sequence[PackedItem] = ()
-
-    def tell(self, result: list[Receipt] | UnavailableError) -> None:
-        """Its events are durable, or may not be."""
-        try:
-            self.told(result)
-        except Exception:
-            log.exception("a sender was not told")  # the others are
 
 
 @dataclass(slots=True)
@@ -79,7 +48,7 @@ class Committer:
     """How long the key of an event is remembered."""
     compressed: bool = False
     """Whether events are kept compressed, which all workers have to read (forms.py)."""
-    _waiting: list[_Waiter] = field(default_factory=list)
+    _waiting: list[Waiter] = field(default_factory=list)
     _events: int = 0
     """How many events wait."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -95,7 +64,7 @@ class Committer:
         """Keep the event, without waiting: `told` hears what `put` would return or raise."""
         form = (pack_small if self.compressed else pack)(event)
         packed = Packed(partition_of(event, self.partitions), event.tally, form)
-        self._let_wait(_Waiter([packed], len(form), told))
+        self._let_wait(Waiter([packed], len(form), told))
 
     async def put_items(self, items: Sequence[Item]) -> list[Receipt]:
         """Keep the items, each of which may have a key, in their order; one receipt for each when they are durable.
@@ -125,10 +94,10 @@ class Committer:
             else:
                 done.set_result(result)
 
-        self._let_wait(_Waiter(packed, sum(len(event.form) for event in packed), told, sizes, items))
+        self._let_wait(Waiter(packed, sum(len(event.form) for event in packed), told, sizes, items))
         return await done
 
-    def _let_wait(self, waiter: _Waiter) -> None:
+    def _let_wait(self, waiter: Waiter) -> None:
         self._waiting.append(waiter)
         self._events += len(waiter.packed)
         self._wake.set()
@@ -157,13 +126,13 @@ class Committer:
                 except (*AWAY, RedisError, hiredis.HiredisError) as error:
                     await self._disconnect()
                     batch += self._all_waiting()  # they wait already: another try would take them past the second
-                    _fail(batch, f"the queue is not available: {describe(error)}")
+                    fail(batch, f"the queue is not available: {describe(error)}")
                 except Exception:
                     await self._disconnect()
-                    _fail(batch, "the queue is not available: internal error")
+                    fail(batch, "the queue is not available: internal error")
                     raise
         finally:
-            _fail(self._waiting, "the relay is stopping")
+            fail(self._waiting, "the relay is stopping")
             await self._disconnect()
 
     async def _gather(self) -> None:
@@ -174,7 +143,7 @@ class Committer:
             events = self._events
             await asyncio.sleep(0)
 
-    def _next_batch(self) -> list[_Waiter]:
+    def _next_batch(self) -> list[Waiter]:
         """Take the waiters of one write, in the order of their arrival; one request is never torn apart."""
         taken = events = size = 0
         for waiter in self._waiting:
@@ -189,13 +158,13 @@ class Committer:
             self._wake.clear()
         return batch
 
-    def _all_waiting(self) -> list[_Waiter]:
+    def _all_waiting(self) -> list[Waiter]:
         waiting, self._waiting = self._waiting, []
         self._events = 0
         self._wake.clear()
         return waiting
 
-    async def _write(self, batch: list[_Waiter]) -> None:
+    async def _write(self, batch: list[Waiter]) -> None:
         by_partition: dict[int, list[Packed]] = {}
         for waiter in batch:
             if not waiter.items:
@@ -210,7 +179,7 @@ class Committer:
         told = [word for items in groups for word in self._told(items, await answer_of(connection))]
         if failed or not all(isinstance(word, Receipt) for word in told):
             await self._disconnect()  # also an unknown script after a failover: a new connection loads it again
-        _answer(batch, failed, told)
+        answer(batch, failed, told)
 
     def _told(self, items: Sequence[PackedItem], reply: Any) -> list[Receipt | str]:
         """Of each item its receipt, or why it failed."""
@@ -273,35 +242,3 @@ class Committer:
         if connection is not None:
             with contextlib.suppress(*AWAY, RedisError):
                 await connection.disconnect(nowait=True)
-
-
-def _answer(batch: list[_Waiter], failed: dict[int, str], told: Sequence[Receipt | str]) -> None:
-    """Tell each request how its own partitions, or its items, fared."""
-    each = iter(told)
-    for waiter in batch:
-        if not waiter.items and not failed:
-            waiter.tell([Receipt.ACCEPTED] * len(waiter.sizes))
-            continue
-        if waiter.sizes:
-            words = list(islice(each, len(waiter.items))) if waiter.items else _fared(waiter, failed)
-            receipts = [word if isinstance(word, Receipt) else Receipt.UNAVAILABLE for word in words]
-            reasons = [] if set(receipts) - {Receipt.UNAVAILABLE} else words
-        else:
-            receipts = []
-            reasons = [failed[event.partition] for event in waiter.packed if event.partition in failed]
-        if reasons:
-            _fail([waiter], f"the queue did not take it: {reasons[0]}")
-        else:
-            waiter.tell(receipts)
-
-
-def _fared(waiter: _Waiter, failed: dict[int, str]) -> list[Receipt | str]:
-    """Of each item without a key its receipt, or why it failed."""
-    each = iter(waiter.packed)
-    partitions = ([event.partition for event in islice(each, size)] for size in waiter.sizes)
-    return [next((failed[one] for one in some if one in failed), Receipt.ACCEPTED) for some in partitions]
-
-
-def _fail(batch: list[_Waiter], reason: str) -> None:
-    for waiter in batch:
-        waiter.tell(UnavailableError(reason))

@@ -17,8 +17,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from relay.queue import keys
-from relay.queue.committing import COMMIT_TIMEOUT_S, UnavailableError
+from relay.queue.committing import COMMIT_TIMEOUT_S
 from relay.queue.connection import AWAY, describe
+from relay.queue.waiting import UnavailableError
 from relay.rules.source import Denied, Source, too_many
 
 SALT_MS: Final = 86_400_000

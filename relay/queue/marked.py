@@ -15,11 +15,11 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from relay.queue import keys
-from relay.queue.committing import UnavailableError
 from relay.queue.connection import describe
 from relay.queue.forms import compressed_is_read
 from relay.queue.once import Once
 from relay.queue.stored import StoredEvent, pack, pack_small, partition_of
+from relay.queue.waiting import UnavailableError
 
 REPLAYS: Final = "relay:replays"  # hash: id of a log → JSON by which it is known again
 OTHER: Final = -1  # an answer of PUT_MARKED

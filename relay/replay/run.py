@@ -15,9 +15,10 @@ from typing import Final, TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from relay.queue.committing import EVENTS_A_WRITE, UnavailableError
+from relay.queue.committing import EVENTS_A_WRITE
 from relay.queue.connection import AWAY, describe
 from relay.queue.marked import Marks, Placed, Written
+from relay.queue.waiting import UnavailableError
 from relay.replay import known
 from relay.replay.batch import Batch, Lines, judge
 from relay.replay.opening import Opened

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from relay.rules.document import MAX_BODY_BYTES, read_object
+from relay.rules.document import read_object
 from relay.rules.domain import read_sites
 from relay.rules.engagement import wrong_engagement
 from relay.rules.fault import Fault
@@ -57,7 +57,7 @@ class Refused:
 
 def parse_event(body: bytes, validation: Validation) -> Event | Refused:
     """Read any bytes at all; never raises."""
-    usual = read_usual_body(body) if len(body) <= MAX_BODY_BYTES else None
+    usual = read_usual_body(body)
     if usual is not None:
         return Event(*usual, body)
     fields = read_object(body)

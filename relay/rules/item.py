@@ -12,7 +12,7 @@ import msgspec
 import orjson
 
 from relay.rules.device import read_device
-from relay.rules.document import MAX_BODY_BYTES, read_object
+from relay.rules.document import read_object
 from relay.rules.event import Event, Refused, Validation, parse_fields, refuse
 from relay.rules.fault import Fault
 from relay.rules.idempotency import read_key
@@ -60,7 +60,7 @@ def read_item(
     `believed`: the sender may say for whom an event is; else `ip` and `user_agent` count for nothing, with a warning.
     `time_prop`: the prop that is to say when the event occurred.
     """
-    usual = read_usual_body(raw) if len(raw) <= MAX_BODY_BYTES else None
+    usual = read_usual_body(raw)
     if usual is not None:
         return Item(Event(*usual, raw), _NOTHING)
     return _read_any(raw, validation, now_ms, believed=believed, time_prop=time_prop)

@@ -33,6 +33,7 @@ _URL_CHARACTERS = MAX_URL_BYTES // 4
 _KEY_CHARACTERS = MAX_KEY_BYTES // 4
 _VALUE_CHARACTERS = MAX_VALUE_BYTES // 4
 
+_MOST_BYTES = 65_536  # of a body; what is longer is hardly usual, and to read it twice is work
 _LONGEST_DOMAIN = 253  # of those remembered
 _RARE = frozenset({"h", "hashMode", "i", "interactive", "m", "meta"})
 _PLAIN_AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?")
@@ -85,7 +86,7 @@ def read_usual_body(body: bytes) -> Usual | None:
     that of the referrer.
     """
     try:
-        told = _typed(body)
+        told = _typed(body if len(body) <= _MOST_BYTES else b"")  # nothing is no event, either
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     name = told.name if told.n is None else told.n
@@ -100,7 +101,7 @@ def read_usual_body(body: bytes) -> Usual | None:
     if body.count(b'":') != keys + len(source or told.props or ()) + len(money or told.dollar or ()):
         return None
     sites = _sites_named(named)
-    props = {} if source is None else _texts(source)
+    props = _props(source)
     revenue = None if money is None else _revenue(money)
     if isinstance(sites, Fault) or props is None or (money is not None and revenue is None):
         return None
@@ -109,17 +110,6 @@ def read_usual_body(body: bytes) -> Usual | None:
     plain = told.i is None and told.interactive is None
     interactive = plain or is_interactive({"i": told.i, "interactive": told.interactive})
     return name, sites, url, props, revenue, interactive
-
-
-def _texts(source: Mapping[str, str | int | float]) -> dict[str, str] | None:
-    """The props as text, if none of them is blank."""
-    props = {}
-    for key, value in source.items():
-        text = value if type(value) is str else text_of(value)
-        if text.isspace() or key.isspace():
-            return None
-        props[key] = text
-    return props
 
 
 def read_usual(fields: Mapping[str, Any]) -> Usual | None:

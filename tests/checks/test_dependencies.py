@@ -28,8 +28,8 @@ VERSION = read_lock("", LOCKS["requirements.lock"]).versions
 SPOILT: dict[str, tuple[Callable[[str], str], str]] = {
     "unpinned": (lambda text: text.replace(f"aiohttp=={VERSION['aiohttp']}", "aiohttp>=3"), "'aiohttp>=3"),
     "no hash": (lambda text: text + "click==8.2.0\n", "click==8.2.0 has no sha256 hash"),
-    "an index": (lambda text: "--index-url elsewhere\n" + text, "'--index-url"),
-    "another index": (lambda text: "-i elsewhere\n" + text, "'-i elsewhere"),
+    "a place to look": (lambda text: "--find-links elsewhere\n" + text, "'--find-links"),
+    "an index": (lambda text: "-i elsewhere\n" + text, "'-i elsewhere"),
     "a URL": (lambda text: text + f"x @ https://example.org/x.whl {HASH}\n", "'x @ https"),
     "missing": (lambda text: text.replace("\nyarl==", "\nyarn=="), "yarl is missing"),
     "too old": (

@@ -9,10 +9,11 @@ import pytest
 from redis.asyncio import Redis
 
 from relay.queue import keys
-from relay.queue.committing import EVENTS_A_WRITE, GATHERED, Committer, UnavailableError
+from relay.queue.committing import EVENTS_A_WRITE, GATHERED, Committer
 from relay.queue.connection import connect
 from relay.queue.ledger import look
 from relay.queue.stored import StoredEvent, pack_small, partition_of, unpack
+from relay.queue.waiting import UnavailableError
 from tests.queue.samples import committing, event_of, ledger, until
 from tests.server import TestServer
 

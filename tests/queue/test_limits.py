@@ -6,9 +6,9 @@ import pytest
 from redis.asyncio import Redis
 
 from relay.queue import keys
-from relay.queue.committing import UnavailableError
 from relay.queue.connection import connect
 from relay.queue.limits import Limits
+from relay.queue.waiting import UnavailableError
 from relay.rules.admission import parse_sites
 from relay.rules.source import Kind, Rate, Source
 from tests.server import TestServer

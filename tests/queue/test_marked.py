@@ -4,10 +4,10 @@ import pytest
 from redis.asyncio import Redis
 
 from relay.queue import keys
-from relay.queue.committing import UnavailableError
 from relay.queue.ledger import look
 from relay.queue.marked import Marks, Placed
 from relay.queue.once import Once
+from relay.queue.waiting import UnavailableError
 from tests.queue.samples import event_of
 
 P = 4

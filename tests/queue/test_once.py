@@ -8,9 +8,9 @@ from redis.asyncio import Redis
 
 from relay.queue import keys
 from relay.queue.audit import audit
-from relay.queue.committing import UnavailableError
 from relay.queue.once import Item, Once, Receipt
 from relay.queue.stored import StoredEvent, partition_of
+from relay.queue.waiting import UnavailableError
 from tests.queue.samples import committing, event_of, ledger
 
 P = 4

@@ -6,10 +6,11 @@ import pytest
 from redis.asyncio import Redis
 
 from relay.queue import keys
-from relay.queue.committing import Committer, UnavailableError
+from relay.queue.committing import Committer
 from relay.queue.connection import connect
 from relay.queue.once import Receipt
 from relay.queue.stored import partition_of, unpack
+from relay.queue.waiting import UnavailableError
 from tests.queue.samples import committing, event_of, ledger, until
 from tests.queue.test_once import P, counted, item
 from tests.server import TestServer
