@@ -12,7 +12,8 @@ from ipaddress import ip_address
 from typing import Final
 
 from relay.http.intake import Intake, Posted, Sender
-from relay.http.keeping import NO_ROOM, Kept, Room
+from relay.http.keeping import NO_ROOM, Judged, Kept, Room
+from relay.http.plain import has_plain_items, plain_events
 from relay.http.verdicts import Status, Verdict
 from relay.rules.admission import Admitted
 from relay.rules.event import Refused
@@ -36,20 +37,32 @@ class Judging:
     key: str | None = None  # of the whole batch
     room: Room = field(default_factory=Room)
     _believed: bool = False
+    _has_plain: bool = False
     _found: dict[tuple[str, ...], tuple[Source, Admitted]] = field(default_factory=dict)
     _warned: dict[Visitor, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._believed = self._may_speak()
+        self._has_plain = self.key is None and has_plain_items(self.sender)
 
-    async def all_of(self, items: Sequence[bytes]) -> list[Kept | Verdict]:
+    async def all_of(self, items: Sequence[bytes]) -> list[Judged]:
         """What of each item may be kept, or why it may not."""
-        judged: list[Kept | Verdict] = []
+        judged: list[Judged] = []
         for first in range(0, len(items), AT_ONCE):
-            some = enumerate(items[first : first + AT_ONCE], first)
-            judged += [self._within_room(self._judge(raw, place)) for place, raw in some]
-            await asyncio.sleep(0)
+            if first:
+                await asyncio.sleep(0)
+            some = items[first : first + AT_ONCE]
+            judged += self._plain(some) or self._each(some, first)
         return judged
+
+    def _plain(self, items: Sequence[bytes]) -> Sequence[Judged]:
+        """What is kept of the items if all of them are plain, which most are."""
+        events = plain_events(items, self.sender, self.now_ms) if self._has_plain else None
+        return events if events is not None and self.room.take(len(events), sum(map(len, items))) else ()
+
+    def _each(self, items: Sequence[bytes], first: int) -> Sequence[Judged]:
+        """Each of the items by itself; `first` is the place of the first."""
+        return [self._within_room(self._judge(raw, place)) for place, raw in enumerate(items, first)]
 
     def _may_speak(self) -> bool:
         """Whether an item's word on its visitor counts: of a source that speaks, and of a trusted machine itself.
@@ -113,7 +126,10 @@ class Judging:
         return warnings
 
     def _within_room(self, item: Kept | Verdict) -> Kept | Verdict:
-        if isinstance(item, Verdict) or self.room.take(item.posted):
+        if isinstance(item, Verdict):
+            return item
+        events = len(item.posted.admitted.sites)
+        if self.room.take(events, events * len(item.posted.event.body)):
             return item
         return self._refused(Refused(400, {"domain": [NO_ROOM]}))
 

@@ -15,6 +15,7 @@ import msgspec
 from relay.http.intake import RETRY_AFTER_S, Intake, Posted, stored
 from relay.http.verdicts import ACCEPTED, Status, Verdict
 from relay.queue.once import Item, Once, Receipt
+from relay.queue.stored import StoredEvent
 from relay.rules.idempotency import CONFLICT, FIELD, is_of_batch, scope_of
 from relay.rules.source import Denied, Source
 
@@ -34,6 +35,10 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
     warnings: tuple[str, ...]
 
 
+Judged = Kept | StoredEvent | Verdict
+"""An item that may be kept, if it is plain its mere event, or why it may not."""
+
+
 @dataclass(slots=True)
 class Room:
     """What a batch may become."""
@@ -41,10 +46,8 @@ class Room:
     events: int = MAX_EVENTS
     size: int = MAX_BYTES
 
-    def take(self, posted: Posted) -> bool:
-        """Whether there is room for that one, too; if so it is taken."""
-        events = len(posted.admitted.sites)
-        size = events * len(posted.event.body)
+    def take(self, events: int, size: int) -> bool:
+        """Whether there is room for so many events, too, of so many bytes together; if so it is taken."""
         if events > self.events or size > self.size:
             return False
         self.events -= events
@@ -52,18 +55,33 @@ class Room:
         return True
 
 
-async def keep(intake: Intake, judged: Sequence[Kept | Verdict], now_ms: int) -> list[Verdict] | Denied:
+async def keep(intake: Intake, judged: Sequence[Judged], now_ms: int) -> list[Verdict] | Denied:
     """Keep what may be kept, in its order, in one write; a verdict for each, or why nothing of it was kept.
 
     Raises UnavailableError if nothing is known to be kept.
     """
+    plain = [item for item in judged if type(item) is StoredEvent]
+    if plain and len(plain) == len(judged):
+        return await keep_plain(intake, plain)
     over = await _over(intake, [item for item in judged if isinstance(item, Kept)])
     if isinstance(over, Denied):
         return over
     if over:
         judged = [_within(intake, item, over) for item in judged]
-    receipts = iter(await _put(intake, [item for item in judged if isinstance(item, Kept)], now_ms))
-    return [_verdict(intake, item, next(receipts)) if isinstance(item, Kept) else item for item in judged]
+    fit = [item for item in judged if not isinstance(item, Verdict)]
+    receipts = iter(await intake.committer.put_items([_item(one, now_ms) for one in fit]) if fit else ())
+    return [item if isinstance(item, Verdict) else _verdict(intake, item, next(receipts)) for item in judged]
+
+
+async def keep_plain(intake: Intake, events: Sequence[StoredEvent]) -> list[Verdict]:
+    """Keep the events of items that all are plain, in their order, in one write; a verdict for each.
+
+    Raises UnavailableError if none is known to be kept.
+    """
+    receipts = await intake.committer.put_items([Item((event,)) for event in events])
+    if receipts.count(Receipt.ACCEPTED) == len(receipts):
+        return [ACCEPTED] * len(receipts)
+    return [_verdict(intake, event, receipt) for event, receipt in zip(events, receipts, strict=True)]
 
 
 Bucket = tuple[Source, str]
@@ -92,9 +110,9 @@ async def _over(intake: Intake, items: Iterable[Kept]) -> dict[Bucket, Denied] |
     return over
 
 
-def _within(intake: Intake, item: Kept | Verdict, over: dict[Bucket, Denied]) -> Kept | Verdict:
+def _within(intake: Intake, item: Judged, over: dict[Bucket, Denied]) -> Judged:
     """The item, or the verdict that its address has sent too much."""
-    if isinstance(item, Verdict):
+    if not isinstance(item, Kept):
         return item
     denied = over.get((item.posted.sender.source, item.posted.sender.visitor.ip))
     if denied is None:
@@ -103,11 +121,9 @@ def _within(intake: Intake, item: Kept | Verdict, over: dict[Bucket, Denied]) ->
     return Verdict(Status.REFUSED, denied.errors, item.warnings, denied.retry_after_s)
 
 
-async def _put(intake: Intake, items: Sequence[Kept], now_ms: int) -> list[Receipt]:
-    """One write; a receipt for each."""
-    if not items:
-        return []
-    return await intake.committer.put_items([Item(stored(item.posted, now_ms), _once(item)) for item in items])
+def _item(one: Kept | StoredEvent, now_ms: int) -> Item:
+    """As it is written."""
+    return Item(stored(one.posted, now_ms), _once(one)) if isinstance(one, Kept) else Item((one,))
 
 
 def _once(item: Kept) -> Once | None:
@@ -115,19 +131,19 @@ def _once(item: Kept) -> Once | None:
     return None if key is None else Once(scope_of(item.posted.sender.source), key, item.raw)
 
 
-def _verdict(intake: Intake, item: Kept, receipt: Receipt) -> Verdict:
-    if receipt is Receipt.ACCEPTED and not item.warnings:
+def _verdict(intake: Intake, item: Kept | StoredEvent, receipt: Receipt) -> Verdict:
+    key, warnings = (item.posted.key, item.warnings) if isinstance(item, Kept) else (None, ())
+    if receipt is Receipt.ACCEPTED and not warnings:
         return ACCEPTED
     match receipt:
         case Receipt.ACCEPTED:
-            return Verdict(Status.ACCEPTED, warnings=item.warnings)
+            return Verdict(Status.ACCEPTED, warnings=warnings)
         case Receipt.DUPLICATE:
-            return Verdict(Status.DUPLICATE, warnings=item.warnings)
+            return Verdict(Status.DUPLICATE, warnings=warnings)
         case Receipt.CONFLICT:
-            key = item.posted.key
             field = FIELD if key is not None and is_of_batch(key) else "id"
             intake.watch.refused[field] += 1
-            return Verdict(Status.REFUSED, {field: [CONFLICT.message(strict=True)]}, item.warnings)
+            return Verdict(Status.REFUSED, {field: [CONFLICT.message(strict=True)]}, warnings)
         case Receipt.UNAVAILABLE:
             intake.watch.refused["unavailable"] += 1
-            return Verdict(Status.REFUSED, {"request": [UNKNOWN]}, item.warnings, RETRY_AFTER_S)
+            return Verdict(Status.REFUSED, {"request": [UNKNOWN]}, warnings, RETRY_AFTER_S)

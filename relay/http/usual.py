@@ -18,11 +18,12 @@ from aiohttp import web
 
 from relay.http.accepted import accepted_bytes, in_one_piece, plain
 from relay.http.intake import ENGAGEMENT, Intake
+from relay.http.plain import may_come
 from relay.queue.once import Receipt
 from relay.queue.stored import StoredEvent
 from relay.queue.waiting import UnavailableError
 from relay.rules.event import Refused, parse_event
-from relay.rules.source import Denied, Source, responsible
+from relay.rules.source import Denied
 from relay.rules.speaking import spoken_for
 from relay.rules.visitor import USUAL_NAMES, RawHeaders, names_of
 from relay.rules.warnings import of_visitor
@@ -104,7 +105,7 @@ class Usual:
         if visitor is None:
             return None
         event = parse_event(body, policy.validation)
-        if isinstance(event, Refused) or len(event.sites) != 1 or not _may_come(source, event.sites):
+        if isinstance(event, Refused) or len(event.sites) != 1 or not may_come(source, event.sites[0]):
             return None
         sale, engagement = event.revenue is not None, event.name == ENGAGEMENT
         stored = StoredEvent(event.sites[0], visitor.ip, visitor.user_agent, body, now_ms, sale, engagement)
@@ -126,11 +127,3 @@ class Usual:
 def _asks_for_more(names: bytes) -> bool:
     """Whether one of the headers asks for what only `events` has an answer to."""
     return not _ASK_FOR_MORE.isdisjoint(names.lower().split(b"\n"))
-
-
-def _may_come(source: Source, sites: tuple[str, ...]) -> bool:
-    """Whether the source may post for the one site now; to ask for a limit is to wait."""
-    answers = source if source.kind is None else responsible(source, sites)
-    if isinstance(answers, Denied) or answers.rate is not None or answers.address_rate is not None:
-        return False
-    return sites[0] in answers.sites

@@ -1,6 +1,6 @@
 """The shortcut for usual events against the rules for all: whatever the event, both say the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from relay.rules.document import read_object
 from relay.rules.event import Event, Validation, parse_by_rules, parse_event
 from relay.rules.fault import Fault
 from relay.rules.usual import read_usual, read_usual_body
+from relay.rules.usual_items import read_usual_items
 from relay.rules.warnings import of_single
 
+SIMPLE = b'{"n":"a","u":"/","d":"b.com"}'
 CORPUS = Path(__file__).parents[1] / "corpus"
 PAIRS = [("n", "name"), ("u", "url"), ("d", "domain"), ("r", "referrer"), ("p", "props"), ("revenue", "$")]
 OTHERS = ["m", "meta", "i", "interactive", "h", "hashMode", "sd", "e", "ip", "timestamp"]
@@ -51,8 +53,10 @@ def check(told: dict[str, Any]) -> bool:
 
 
 def check_body(body: bytes) -> bool:
-    """Both ways say the same of a body, from its fields and straight from its bytes; whether those were enough."""
+    """All ways say the same of a body, from its fields and straight from its bytes; whether those were enough."""
     straight = read_usual_body(body)
+    check_items([body])
+    check_items([SIMPLE, body, body])
     fields = read_object(body)
     if isinstance(fields, Fault):
         assert straight is None, body
@@ -64,6 +68,29 @@ def check_body(body: bytes) -> bool:
         assert straight is None or (by_rules == Event(*straight, body) and not of_single(fields)), body
     assert usual is not None or straight is None, body
     return straight is not None
+
+
+def check_items(bodies: Sequence[bytes]) -> bool:
+    """What is read of many at once is what the rules read of each; whether it was."""
+    found = read_usual_items(bodies)
+    if found is None:
+        return False
+    events = [parse_by_rules(fields(body), body, validation) for body in bodies for validation in Validation]
+    for body, event in zip(bodies, events[::2], strict=True):
+        assert isinstance(event, Event), body
+        assert not event.warnings, body
+        assert not of_single(fields(body)), body
+    assert events[::2] == events[1::2]
+    of_each = [(event.sites, event.revenue is not None, event.name == "engagement") for event in events[::2]]
+    assert of_each == [((site,), sale, engagement) for site, sale, engagement in zip(*found, strict=True)]
+    return True
+
+
+def fields(body: bytes) -> dict[str, Any]:
+    """The fields of a body, which has to be an event's."""
+    found = read_object(body)
+    assert not isinstance(found, Fault), body
+    return found
 
 
 def each_edge() -> Iterator[dict[str, Any]]:
@@ -141,3 +168,41 @@ def test_usual_events_take_the_shortcut(name: str) -> None:
     assert usual is not None
     assert read_usual_body(body) == usual
     assert parse_event(body, Validation.STRICT) == Event(*usual, body)
+    assert check_items([body] * 3) == (len(usual[1]) == 1)
+
+
+PIECES = [
+    *(SIMPLE, SIMPLE[:-1] + b',"p":{"k":"\xc3\xa4"}}', b'{"name":"\xc2\xa0","url":"/","domain":"b.com"}', b"{}", b""),
+    *(b'{"n":"a"', b'"u":"/","d":"b.com"}', b"{", b"}", b",", b'"', b"\n,", b"[", b"]", b'"x":"', b"\n,{", b" "),
+    *(b'{"n":"Buy","u":"/","d":"c.com","$":{"amount":1,"currency":"EUR"}}', b"7"),
+    *(b'{"n":"engagement","u":"/","d":"b.com","e":1}', b'{"n":"engagement","u":"/","d":"b.com"}'),
+    *(b'{"n":"a","u":"/b ","d":"b.com"}', b'{"n":"a","u":"/%20","d":"b.com"}', b'{"n":"a","u":"Data:x","d":"b.com"}'),
+    *(b'{"n":":","u":"/","d":"b.com","n":"b"}', b'{"n":"a","u":"/","d":"b.com","p":{"a":"\xe2\x80\x83"}}', b"null"),
+]  # fmt: skip
+
+
+@settings(max_examples=1_500)
+@given(st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=4).map(b"".join) | st.sampled_from(PIECES)))
+def test_many_bytes_at_once_are_read_as_by_the_rules(bodies: list[bytes]) -> None:
+    """Items that are JSON only together, and one that is not plain among others that are."""
+    check_items(bodies)
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_two_lines_are_two_events_or_none(piece: bytes) -> None:
+    """However an event and another piece are cut in two, none of it is read as two others."""
+    whole = SIMPLE + b"," + piece + b"," + SIMPLE
+    for place in range(len(whole)):
+        check_items([whole[:place], whole[place:]])
+        check_items([whole[:place], whole[place + 1 :]])
+
+
+def test_items_of_many_sites_and_words_are_read_at_once() -> None:
+    """Whatever the sites, the language, and the order of names."""
+    bodies = [
+        b'{"n":"e%d","u":"https://s%d.com/a b?c=%%20","d":"www.s%d.com","p":{"wo":"K\xc3\xb6ln"}}' % (n, n, n)
+        for n in range(9)
+    ]
+    assert check_items(bodies)
+    assert not check_items([*bodies, b'{"n":"a","u":"/","d":"a.com,b.com"}'])
+    assert not check_items([])
