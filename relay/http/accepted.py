@@ -1,4 +1,4 @@
-"""The answer that nearly every event gets, `202 ok`, written in one piece.
+"""The answer that nearly every event gets, `202 ok`, and that of nearly every batch, written in one piece.
 
 aiohttp puts an answer together header by header and asks every listener; that costs as much as to check an event, for
 bytes that are always the same but for the time. Whatever is not the usual case gets aiohttp's own answer.
@@ -70,6 +70,11 @@ def accepted_bytes() -> bytes:
     return _whole(int(time.time()))
 
 
+def verdicts_bytes(body: bytes) -> bytes:
+    """All bytes of a batch's 202 with these verdicts, for a connection that goes on."""
+    return _head(len(body), int(time.time())) + body
+
+
 def in_one_piece(answer: web.Response, *, last: bool) -> bytes:
     """All bytes of another short answer, as aiohttp and the door's listeners would write it; `last` of its connection.
 
@@ -88,6 +93,13 @@ def in_one_piece(answer: web.Response, *, last: bool) -> bytes:
 def _whole(now_s: int) -> bytes:
     """The answer at that Unix time; made once a second."""
     return _said("202 Accepted", _HEADERS.items(), now_s) + BODY
+
+
+@lru_cache(maxsize=16)
+def _head(length: int, now_s: int) -> bytes:
+    """What is before the verdicts; most batches of one second have as many."""
+    headers = {"Content-Type": "application/json", "Content-Length": str(length), "Server": SERVER, **ANY_ANSWER}
+    return _said("202 Accepted", headers.items(), now_s)
 
 
 def _said(status: str, headers: Iterable[tuple[str, str]], now_s: int) -> bytes:

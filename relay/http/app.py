@@ -14,7 +14,9 @@ from typing import Any, Final
 from aiohttp import HttpVersion11, web
 from redis.asyncio import Redis
 
+from relay.http import batch, usual
 from relay.http.batch import Batches
+from relay.http.brought import Brought, Way
 from relay.http.connections import SERVER, allow_many_connections
 from relay.http.cors import add_cors, preflight
 from relay.http.events import BODY_LIMIT_BYTES, Events
@@ -27,6 +29,7 @@ from relay.http.runner import DoorRunner
 from relay.http.scripts import Scripts
 from relay.http.senders import Senders
 from relay.http.usual import Usual
+from relay.http.usual_batch import UsualBatch
 from relay.http.watch import Watch
 from relay.queue.committing import Committer
 from relay.queue.connection import connect
@@ -40,7 +43,7 @@ log = logging.getLogger(__name__)
 DRAIN_S = 0.5  # busy kept connections end with an answer that says so, not with a request that gets none
 SHUTDOWN_S = 2.0  # for writes under way, which take a second at most; aiohttp reads no bodies any more by now
 WATCH: Final = web.AppKey("watch", Watch)
-USUAL: Final = web.AppKey("usual", Usual)
+BROUGHT: Final = web.AppKey("brought", Brought)
 FAILED: Final = web.AppKey("failed", asyncio.Future[None])
 
 
@@ -58,8 +61,10 @@ def build_door(settings: Settings) -> web.Application:
     health, exposed = Health(watch, operators), Exposed(watch, operators, senders.named_sites)
     scripts = Scripts(settings.upstream, watch.scripts)
     app = web.Application(client_max_size=BODY_LIMIT_BYTES)
-    app[WATCH], app[USUAL] = watch, Usual(intake)
-    for path, post in (("/api/event", Events(intake).post), ("/api/events", Batches(intake).post)):
+    batches = Batches(intake)
+    ways: dict[str, Way] = {usual.PATH: Usual(intake), batch.PATH: UsualBatch(intake, batches.held)}
+    app[WATCH], app[BROUGHT] = watch, Brought(watch, ways)
+    for path, post in ((usual.PATH, Events(intake).post), (batch.PATH, batches.post)):
         app.router.add_post(path, post, expect_handler=_go_on)
         app.router.add_route("OPTIONS", path, preflight)
         app.router.add_route("*", path, _not_found, expect_handler=_go_on)
@@ -106,7 +111,7 @@ async def serve_door(settings: Settings) -> None:
 
 def door_runner(app: web.Application, **options: Any) -> DoorRunner:
     """What serves an application of `build_door`; the options are those of aiohttp's runner."""
-    return DoorRunner(app, app[WATCH].refused, app[USUAL], **options)
+    return DoorRunner(app, app[WATCH].refused, app[BROUGHT], **options)
 
 
 async def _go_on(request: web.Request) -> None:

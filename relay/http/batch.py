@@ -31,6 +31,7 @@ from relay.rules.fault import Fault
 from relay.rules.idempotency import key_of
 from relay.rules.source import Denied
 
+PATH: Final = "/api/events"
 HELD_BYTES = 64_000_000  # of bodies of batches, inflated; with their items as they are kept it is some four times that
 NDJSON: Final = frozenset(f"application/{name}" for name in ("x-ndjson", "ndjson", "jsonl", "x-jsonlines"))
 
@@ -63,12 +64,12 @@ class Batches:
         try:
             verdicts = await keep(self.intake, await judging.all_of(items), judging.now_ms)
         except UnavailableError as error:
-            return self.intake.unavailable("not known to be kept", str(error))
+            return self.intake.not_known(error)
         if isinstance(verdicts, Denied):
             return self.intake.senders.refuse(verdicts)
         counts = counted(verdicts)
         self.intake.watch.count_batch(counts)
-        return web.Response(status=202, body=answer(verdicts, counts), content_type="application/json")
+        return accepted(answer(verdicts, counts))
 
     async def _items(self, request: web.Request, take: Callable[[int], None]) -> list[bytes] | web.Response:
         """The batch's items, as posted, if anything can be kept now."""
@@ -103,3 +104,8 @@ class Batches:
             return self.intake.unread("envelope", 400, f"the body can't be read: {error}")
         except (TimeoutError, ConnectionError, web.RequestPayloadError):
             return self.intake.incomplete()
+
+
+def accepted(body: bytes) -> web.Response:
+    """The 202 with the verdicts."""
+    return web.Response(status=202, body=body, content_type="application/json")

@@ -77,7 +77,7 @@ class Events:
                     return self.intake.senders.refuse(replace(over, site=admitted.sites[0]))
                 receipt = await self._put(posted, now_ms)
             except UnavailableError as error:
-                return self.intake.unavailable("not known to be kept", str(error))
+                return self.intake.not_known(error)
         if receipt is Receipt.CONFLICT:
             return self.intake.refuse(replace(_told(CONFLICT), status=409))
         warnings = posted.warnings

@@ -50,6 +50,17 @@ class Budget:
 
     left: int
 
+    def has(self, size: int) -> bool:
+        """Whether so many bytes are left; if so they are taken, and have to be given back."""
+        if size > self.left:
+            return False
+        self.left -= size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Bytes that were taken are held no longer."""
+        self.left += size
+
     @contextmanager
     def share(self) -> Iterator[Callable[[int], None]]:
         """Take bytes by calling what this gives. Raises CrowdedError when there are none left."""
@@ -57,15 +68,14 @@ class Budget:
 
         def take(size: int) -> None:
             nonlocal taken
-            if size > self.left:
+            if not self.has(size):
                 raise CrowdedError
-            self.left -= size
             taken += size
 
         try:
             yield take
         finally:
-            self.left += taken
+            self.give_back(taken)
 
 
 class Inflater(Protocol):

@@ -24,7 +24,7 @@ from relay.rules.event import Event, Refused, Validation
 from relay.rules.source import Denied, Source, responsible
 from relay.rules.speaking import spoken_for
 from relay.rules.split import bodies_by_site
-from relay.rules.visitor import Network, Trusted, Visitor, visitor_of
+from relay.rules.visitor import Network, RawHeaders, Trusted, Visitor, visitor_of
 from relay.rules.warnings import of_visitor
 
 BODY_WITHIN_S = 15.0  # as Plausible's own server; a broken chunk would be waited for without end
@@ -97,6 +97,14 @@ class Intake:
             return Sender(source, visitor_of(peer, headers, self.policy.trusted), forgot=True)
         return Sender(source, visitor)
 
+    def sender_at_hand(self, peer: str, headers: RawHeaders, *, keyless: bool = True) -> tuple[Source, Visitor] | None:
+        """Who posts, and for which visitor, as `sender_of`; None if that takes a wait, or is anything but plain."""
+        source = self.senders.known(headers, keyless=keyless)
+        if source is None or isinstance(source, Denied):
+            return None
+        visitor = spoken_for(source, peer, headers, self.policy.trusted)
+        return None if visitor is None else (source, visitor)
+
     def admitted(self, event: Event, sender: Sender) -> tuple[Source, Admitted] | Denied | Refused:
         """Who answers for the event, and which of its sites stay."""
         source = responsible(sender.source, event.sites)
@@ -130,6 +138,10 @@ class Intake:
         answer = as_json(status, {"errors": {"request": [message]}})
         answer.force_close()
         return answer
+
+    def not_known(self, error: UnavailableError) -> web.Response:
+        """503: what was to be kept may be kept, or not."""
+        return self.unavailable("not known to be kept", str(error))
 
     def unavailable(self, what: str, why: str) -> web.Response:
         """503: the queue can't take it now, or is not known to have taken it."""

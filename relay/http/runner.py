@@ -9,21 +9,21 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from relay.http.brought import Brought
 from relay.http.connections import KEPT_S, LINGER_S
 from relay.http.short_way import ShortWayConnection
-from relay.http.usual import Usual
 
 
 class DoorRunner(web.AppRunner):
-    """Runs the application. `refused` counts what is no request, `usual` keeps usual posts.
+    """Runs the application. `refused` counts what is no request, `brought` keeps usual posts.
 
     Compressed bodies are not inflated: Plausible doesn't either, and a bomb stays as small as it came.
     """
 
-    def __init__(self, app: web.Application, refused: Counter[str], usual: Usual, **options: Any) -> None:
+    def __init__(self, app: web.Application, refused: Counter[str], brought: Brought, **options: Any) -> None:
         super().__init__(app, access_log=None, **options)
         self._refused = refused
-        self._usual = usual
+        self._brought = brought
 
     @property
     def server(self) -> web.Server | None:
@@ -34,7 +34,7 @@ class DoorRunner(web.AppRunner):
         new_connection = partial(
             ShortWayConnection,
             server,
-            usual=self._usual,
+            brought=self._brought,
             refused=self._refused,
             loop=asyncio.get_running_loop(),
             access_log=None,

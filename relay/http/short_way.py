@@ -1,10 +1,10 @@
 """A connection on which the usual post of an event takes a short way: parsed by aiohttp, and answered without its task.
 
 aiohttp makes a request, a task and an answer of objects for each post, which costs several times what the event itself
-does. Here a post is judged (`usual`) when the last of its bytes are there, and answered when the queue has it, one at a
-time.
-Whatever is unusual goes on as aiohttp would have it, untouched. This leans on aiohttp's own names that are not promised
-(pyproject.toml bounds its version): its parser's messages, the waiter of an idle connection, the pieces of a body.
+does. Here a post is judged (`brought`) when the last of its bytes are there, and answered when the queue has it, one at
+a time. Whatever is unusual goes on as aiohttp would have it, untouched.
+This leans on aiohttp's own names that are not promised (pyproject.toml bounds its version): its parser's messages, the
+waiter of an idle connection, the pieces of a body.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from typing import Any, Final, Protocol
 from aiohttp import HttpVersion, HttpVersion11, StreamReader, web
 from aiohttp.http import HttpProcessingError
 
+from relay.http.brought import Answer, Brought
 from relay.http.connections import KEPT_S, SenderConnection
-from relay.http.usual import Usual
 from relay.queue.once import Receipt
 from relay.queue.waiting import UnavailableError
 from relay.rules.visitor import RawHeaders
 
-PATH: Final = "/api/event"
 SHORT_BYTES: Final = 65_536  # of a body; larger ones may stop the reading, which is for aiohttp to undo
 LENGTH_DIGITS: Final = 9  # with more it is no usual post; of 4,301 digits, zeros in front, Python makes no number
 HELD_S: Final = 0.25  # a body that comes apart from its head comes at once; what stalls is for aiohttp to wait for
@@ -52,25 +51,25 @@ class ShortWayConnection(SenderConnection):
     __slots__ = (
         "_ahead",
         "_ahead_bytes",
+        "_answer",
         "_behind",
+        "_brought",
         "_done",
         "_held",
         "_held_until",
         "_is_far_ahead",
         "_post",
-        "_usual",
-        "_warnings",
         "peer",
     )
 
-    def __init__(self, manager: web.Server, *, usual: Usual, **options: Any) -> None:
+    def __init__(self, manager: web.Server, *, brought: Brought, **options: Any) -> None:
         super().__init__(manager, **options)
-        self._usual = usual
+        self._brought = brought
         self.peer = ""
         self._held: Request | None = None
         self._held_until: asyncio.TimerHandle | None = None
         self._post: Request | None = None
-        self._warnings: tuple[str, ...] = ()
+        self._answer: Answer | None = None
         self._done: asyncio.Future[None] | None = None
         self._behind: list[Request] = []
         self._ahead: deque[bytes] = deque()
@@ -123,7 +122,7 @@ class ShortWayConnection(SenderConnection):
             return messages
         (request,) = messages
         message, payload = request
-        if not _is_post(message):
+        if not (message.path in self._brought.ways and _is_post(message)):
             return messages
         if not payload.is_eof():
             if not _comes_soon(message):
@@ -146,12 +145,13 @@ class ShortWayConnection(SenderConnection):
             return False
         self._next_keepalive_close_time = self._loop.time() + KEPT_S
         self._post = request
-        self._usual.bring(self, message.raw_headers, b"".join(payload._buffer))  # noqa: SLF001
+        body = b"".join(payload._buffer)  # noqa: SLF001
+        self._brought.bring(message.path, self, message.raw_headers, body)
         return True
 
-    def is_usual(self, warnings: tuple[str, ...]) -> None:
+    def is_usual(self, answer: Answer) -> None:
         """`Poster`: it is being kept."""
-        self._warnings = warnings
+        self._answer = answer
         if self._parser is not None:  # as it is when the sender is gone
             self._parser.message_consumed()
 
@@ -198,15 +198,16 @@ class ShortWayConnection(SenderConnection):
 
     def told(self, result: list[Receipt] | UnavailableError) -> None:
         """`Poster`: it is on disk, or may not be; its sender hears so, and what came meanwhile has its turn."""
-        if self._post is None:
+        answer, self._answer = self._answer, None
+        if self._post is None or answer is None:
             return
         self._post = None
         self._finish()
         if self.transport is None or self.transport.is_closing():
             return
         try:
-            answer, last = self._usual.answer(result if isinstance(result, UnavailableError) else None, self._warnings)
-            self.transport.write(answer)
+            told, last = answer(result if isinstance(result, UnavailableError) else None)
+            self.transport.write(told)
         except Exception:
             self.force_close()  # or he would take the next answer for this one
             raise
@@ -247,10 +248,7 @@ class ShortWayConnection(SenderConnection):
 
 def _is_post(message: Message) -> bool:
     return (
-        message.path == PATH
-        and message.method == "POST"
-        and message.version == HttpVersion11
-        and not (message.should_close or message.upgrade)
+        message.method == "POST" and message.version == HttpVersion11 and not (message.should_close or message.upgrade)
     )
 
 

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from relay.http import connections, short_way
 from relay.http.app import build_door, door_runner
+from relay.http.brought import Brought
 from relay.http.usual import Usual
 from relay.queue.stored import StoredEvent, partition_of
 from relay.settings import load_settings
@@ -320,15 +321,15 @@ async def test_nothing_begins_on_a_connection_that_is_gone(redis_url: str, monke
     runner = door_runner(build_door(load_settings({"sites": "*", "redis_url": redis_url}, {})))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    bring = Usual.bring
+    bring = Brought.bring
 
-    def cut(self: Usual, poster: Any, headers: Any, content: bytes) -> None:
-        bring(self, poster, headers, content)
+    def cut(self: Brought, path: str, poster: Any, headers: Any, content: bytes) -> None:
+        bring(self, path, poster, headers, content)
         poster.transport.abort()
 
     async with await connection(runner.addresses[0][1]) as wire:
         assert (await wire.ask(request(b"[]"))).status == 400
-        monkeypatch.setattr(Usual, "bring", cut)
+        monkeypatch.setattr(Brought, "bring", cut)
         await wire.send(request(b"[]"))
         assert await wire.is_closed()
     await runner.cleanup()

@@ -75,14 +75,13 @@ def check_items(bodies: Sequence[bytes]) -> bool:
     found = read_usual_items(bodies)
     if found is None:
         return False
-    events = [parse_by_rules(fields(body), body, validation) for body in bodies for validation in Validation]
-    for body, event in zip(bodies, events[::2], strict=True):
-        assert isinstance(event, Event), body
-        assert not event.warnings, body
+    for body, site, sale, engagement in zip(bodies, *found, strict=True):
+        for validation in Validation:
+            event = parse_by_rules(fields(body), body, validation)
+            assert isinstance(event, Event), body
+            assert (event.sites, event.revenue is not None, event.warnings) == ((site,), sale, ()), body
+            assert (event.name == "engagement") == engagement, body
         assert not of_single(fields(body)), body
-    assert events[::2] == events[1::2]
-    of_each = [(event.sites, event.revenue is not None, event.name == "engagement") for event in events[::2]]
-    assert of_each == [((site,), sale, engagement) for site, sale, engagement in zip(*found, strict=True)]
     return True
 
 

@@ -1,0 +1,107 @@
+"""What the usual batch comes to: a short array of plain items that no key, limit or coding holds up.
+
+As `usual` for a single post: all others are for `batch`, which has a verdict for whatever there may be in one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from relay.http.accepted import in_one_piece, verdicts_bytes
+from relay.http.batch import accepted
+from relay.http.brought import Keep, Poster
+from relay.http.inflating import Budget
+from relay.http.intake import Intake, Sender
+from relay.http.keeping import keep_plain
+from relay.http.plain import has_plain_items, plain_events
+from relay.http.verdicts import Verdict, answer, counted
+from relay.queue.stored import StoredEvent
+from relay.queue.waiting import UnavailableError
+from relay.rules.batch import Unreadable, items_in
+from relay.rules.visitor import USUAL_NAMES, RawHeaders, names_of
+
+log = logging.getLogger(__name__)
+
+_ASK_FOR_MORE: Final = frozenset({b"idempotency-key", b"x-debug-request", b"expect", b"content-encoding"})
+_LINES: Final = re.compile(rb"ndjson|jsonl", re.IGNORECASE)  # what a type of `batch.NDJSON` has in it
+
+
+@dataclass(frozen=True, slots=True)
+class UsualBatch:
+    """The short way through the parts of the endpoint, of whose budget for bodies it takes its own."""
+
+    intake: Intake
+    held: Budget
+
+    def read(self, peer: str, headers: RawHeaders, body: bytes, now_ms: int) -> Keep | None:
+        """`Way`: how to keep the events of the batch, if it is usual."""
+        if body[:1] != b"[" or not _ask_for_an_array(headers):
+            return None
+        known = self.intake.sender_at_hand(peer, headers, keyless=False)
+        if known is None or not has_plain_items(sender := Sender(*known)):
+            return None
+        items = items_in(body)
+        events = None if isinstance(items, Unreadable) else plain_events(items, sender, now_ms)
+        if events is None or not self.held.has(len(body)):
+            return None
+        return _Keeping(self, events, len(body)).begin
+
+
+@dataclass(slots=True, eq=False)
+class _Keeping:
+    """One batch on its way into the queue."""
+
+    way: UsualBatch
+    events: list[StoredEvent]
+    size: int
+    body: bytes = b""
+
+    def begin(self, poster: Poster) -> None:
+        """`Keep`: write the events."""
+        writing = asyncio.ensure_future(keep_plain(self.way.intake, self.events))
+        writing.add_done_callback(lambda done: self._end(done, poster))
+        poster.is_usual(self.answer)
+
+    def _end(self, written: asyncio.Future[list[Verdict]], poster: Poster) -> None:
+        self.way.held.give_back(self.size)
+        error = asyncio.CancelledError() if written.cancelled() else written.exception()
+        if error is None:
+            verdicts = written.result()
+            counts = counted(verdicts)
+            self.way.intake.watch.count_batch(counts)
+            self.body = answer(verdicts, counts)
+            poster.told([])
+        elif isinstance(error, UnavailableError):
+            poster.told(error)
+        else:
+            log.error("a batch was not kept", exc_info=error)
+            poster.has_failed()
+
+    def answer(self, error: UnavailableError | None) -> tuple[bytes, bool]:
+        """`Answer`: the verdicts, or 503."""
+        intake = self.way.intake
+        last = intake.watch.draining
+        if error is None and not last:
+            return verdicts_bytes(self.body), last
+        return in_one_piece(accepted(self.body) if error is None else intake.not_known(error), last=last), last
+
+
+def _ask_for_an_array(headers: RawHeaders) -> bool:
+    """Whether the headers ask for nothing that only `batch` has an answer to, and do not name lines of JSON."""
+    names = names_of(headers)
+    type_at = _type_at(names) if len(names) <= USUAL_NAMES else None
+    return type_at is not None and (type_at < 0 or not _LINES.search(headers[type_at][1]))
+
+
+@lru_cache(maxsize=256)
+def _type_at(names: bytes) -> int | None:
+    """Among headers of these names: where Content-Type is, -1 if there is none; None if one of them asks for more."""
+    each = names.lower().split(b"\n")
+    if not _ASK_FOR_MORE.isdisjoint(each):
+        return None
+    return each.index(b"content-type") if b"content-type" in each else -1
