@@ -43,10 +43,12 @@ _ACCEPTED_AT: Final = [b'{"index":%d,"status":"accepted","errors":{},"warnings":
 
 def counted(verdicts: Sequence[Verdict]) -> Counter[str]:
     """How many verdicts of each status."""
-    others = [verdict.status for verdict in verdicts if verdict is not ACCEPTED]
-    counts: Counter[str] = Counter(others)
-    if len(others) < len(verdicts):
-        counts[Status.ACCEPTED] += len(verdicts) - len(others)
+    accepted = verdicts.count(ACCEPTED)
+    counts: Counter[str] = Counter()
+    if accepted:
+        counts[Status.ACCEPTED] = accepted
+    if accepted < len(verdicts):
+        counts.update(verdict.status for verdict in verdicts if verdict != ACCEPTED)
     return counts
 
 

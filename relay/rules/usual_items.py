@@ -12,7 +12,6 @@ import msgspec
 
 from relay.rules.engagement import wrong_engagement
 from relay.rules.fault import Fault
-from relay.rules.outermost import is_odd
 from relay.rules.typed import MOST_BYTES, Typed
 from relay.rules.usual import is_plain, plain_revenue, sites_named
 
@@ -50,7 +49,7 @@ def _decoded(items: Sequence[bytes]) -> Sequence[Typed] | None:
     items: each is JSON of its own.
     """
     joined = b"[%b]" % b"\n,".join(items)
-    if len(joined) > MOST_BYTES or b"\\" in joined or is_odd(joined) or {item[:1] for item in items} != {b"{"}:
+    if len(joined) > MOST_BYTES or b"\\" in joined or {item[:1] for item in items} != {b"{"}:
         return None
     try:
         told = _typed(joined)
@@ -58,19 +57,24 @@ def _decoded(items: Sequence[bytes]) -> Sequence[Typed] | None:
         return None
     if len(told) != len(items) or not _has_each_key_once(joined, told):
         return None
-    return None if not joined.isascii() and any(map(_has_blank, told)) else told
+    return None if _may_have_blanks(joined) and any(map(_has_blank, told)) else told
 
 
 def _has_each_key_once(joined: bytes, told: Sequence[Typed]) -> bool:
     """Whether nothing got lost on the way: no key that stood there twice, and no null.
 
-    Without a backslash a text is written as it was read, and `":` ends a key or begins a text in both.
+    Without a backslash a text is written as it was read, so that the colons in texts are as many; all others end keys.
     """
-    return joined.count(b'":') == _written(told).count(b'":')
+    return joined.count(b":") == _written(told).count(b":")
+
+
+def _may_have_blanks(joined: bytes) -> bool:
+    """Whether a text may be white space only. In ASCII it would begin with a space: all else would be escaped."""
+    return not joined.isascii() or (b" " in joined and b'" ' in joined)
 
 
 def _has_blank(one: Typed) -> bool:
-    """Whether any of its texts is nothing but white space. In ASCII, such a text would have made the body odd."""
+    """Whether any of its texts is nothing but white space."""
     texts: list[object] = [one.n, one.name]
     for props in (one.p, one.props):
         if props is not None:
