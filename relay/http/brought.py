@@ -73,12 +73,13 @@ class Brought:
 
     def _judge(self) -> None:
         now_ms = time.time_ns() // 1_000_000
+        closed = self.watch.draining or self.watch.over
         judged: list[tuple[Poster, Keep | None]] = []
         size = 0
         while self._came and size < BYTES_AT_ONCE:
             way, poster, headers, body = self._came.popleft()
             size += len(body)
-            judged.append((poster, self._read(way, poster, headers, body, now_ms)))
+            judged.append((poster, None if closed else _read(way, poster, headers, body, now_ms)))
         if self._came:
             asyncio.get_running_loop().call_soon(self._judge)
         for poster, keep in judged:
@@ -91,11 +92,10 @@ class Brought:
                 log.exception("a post was not kept")
                 poster.has_failed()
 
-    def _read(self, way: Way, poster: Poster, headers: RawHeaders, body: bytes, now_ms: int) -> Keep | None:
-        if self.watch.draining or self.watch.over:
-            return None
-        try:
-            return way.read(poster.peer, headers, body, now_ms)
-        except Exception:
-            log.exception("a post was not judged")  # the others are, and this one once more
-            return None
+
+def _read(way: Way, poster: Poster, headers: RawHeaders, body: bytes, now_ms: int) -> Keep | None:
+    try:
+        return way.read(poster.peer, headers, body, now_ms)
+    except Exception:
+        log.exception("a post was not judged")  # the others are, and this one once more
+        return None

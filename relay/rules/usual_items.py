@@ -1,10 +1,11 @@
-"""Many usual events read at once: what is kept beside each of them, in a tenth of the time that one by one takes.
+"""Many usual events read at once: what is kept beside each of them, in a quarter of the time that one by one takes.
 
 It holds of all of them or of none, and says no more than `usual` would of each: at the first thing that is not plain
 all are left to that. What is looked for is looked for in all their bytes together, as most of it is nowhere in them.
 The same law holds it against the full rules (tests/rules/test_usual.py).
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from relay.rules.usual import is_plain, plain_revenue, sites_named
 _typed = msgspec.json.Decoder(list[Typed]).decode
 _written = msgspec.json.Encoder().encode
 _ENGAGEMENT = "engagement"
+_COLON = re.compile(rb"\\u003a", re.IGNORECASE)
+_MARKS = "%\t\n\v\f\r"
 
 
 class UsualItems(NamedTuple):
@@ -49,7 +52,8 @@ def _decoded(items: Sequence[bytes]) -> Sequence[Typed] | None:
     items: each is JSON of its own.
     """
     joined = b"[%b]" % b"\n,".join(items)
-    if len(joined) > MOST_BYTES or b"\\" in joined or {item[:1] for item in items} != {b"{"}:
+    escaped = b"\\" in joined
+    if len(joined) > MOST_BYTES or {item[:1] for item in items} != {b"{"} or (escaped and _COLON.search(joined)):
         return None
     try:
         told = _typed(joined)
@@ -57,19 +61,19 @@ def _decoded(items: Sequence[bytes]) -> Sequence[Typed] | None:
         return None
     if len(told) != len(items) or not _has_each_key_once(joined, told):
         return None
-    return None if _may_have_blanks(joined) and any(map(_has_blank, told)) else told
+    return None if (escaped or _may_have_blanks(joined)) and any(map(_has_blank, told)) else told
 
 
 def _has_each_key_once(joined: bytes, told: Sequence[Typed]) -> bool:
     """Whether nothing got lost on the way: no key that stood there twice, and no null.
 
-    Without a backslash a text is written as it was read, so that the colons in texts are as many; all others end keys.
+    A colon in a text is written as it was read, as none of them is escaped; all others end keys.
     """
     return joined.count(b":") == _written(told).count(b":")
 
 
 def _may_have_blanks(joined: bytes) -> bool:
-    """Whether a text may be white space only. In ASCII it would begin with a space: all else would be escaped."""
+    """Whether a text may be white space only, though nothing is escaped. In ASCII it would begin with a space."""
     return not joined.isascii() or (b" " in joined and b'" ' in joined)
 
 
@@ -114,11 +118,10 @@ def _engagements(names: Sequence[str | None], told: Iterable[Typed]) -> Sequence
 
 
 def _are_plain(urls: Sequence[str | None]) -> bool:
-    """Whether nothing is to be said of the URLs: of ASCII without space and escapes nothing ever is, but of `data:`."""
+    """Whether nothing is to be said of the URLs: in ASCII, nothing ever is without white space, `%` and `data:`."""
     if None in urls:
         return False
     known = [url for url in urls if url is not None]
     lined = " " + " ".join(known)
-    if lined.isascii() and "%" not in lined and lined.count(" ") == len(known) and " data:" not in lined.lower():
-        return True
-    return all(map(is_plain, known))
+    marked = any(mark in lined for mark in _MARKS) or lined.count(" ") != len(known) or " data:" in lined.lower()
+    return (lined.isascii() and not marked) or all(map(is_plain, known))

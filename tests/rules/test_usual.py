@@ -175,6 +175,10 @@ PIECES = [
     *(b'{"n":"a"', b'"u":"/","d":"b.com"}', b"{", b"}", b",", b'"', b"\n,", b"[", b"]", b'"x":"', b"\n,{", b" "),
     *(b'{"n":"Buy","u":"/","d":"c.com","$":{"amount":1,"currency":"EUR"}}', b"7"),
     *(b'{"n":"engagement","u":"/","d":"b.com","e":1}', b'{"n":"engagement","u":"/","d":"b.com"}'),
+    *(b'{"n":"a\\u003a","u":"/","d":"b.com","n":"b"}', b'{"n":":","u":"http:\\/\\/a\\u003A","d":"b.com","d":"b.com"}'),
+    *(b'{"n":"\\"","u":"http:\\/\\/a","d":"b.com"}', b'{"n":"\\u2003","u":"/","d":"b.com"}', b'"\\'),
+    *(b'{"n":"a","u":"/b\\t","d":"b.com"}', b'{"n":"a","u":"/b\\u001c","d":"b.com"}'),
+    *(b'{"n":"\\ud800","u":"/","d":"b.com"}', b'{"n":"a","u":"/","d":"b.com","p":{"\\n":"a"}}'),
     *(b'{"n":"a","u":"/b ","d":"b.com"}', b'{"n":"a","u":"/%20","d":"b.com"}', b'{"n":"a","u":"Data:x","d":"b.com"}'),
     *(b'{"n":":","u":"/","d":"b.com","n":"b"}', b'{"n":"a","u":"/","d":"b.com","p":{"a":"\xe2\x80\x83"}}', b"null"),
 ]  # fmt: skip
@@ -199,7 +203,7 @@ def test_two_lines_are_two_events_or_none(piece: bytes) -> None:
 def test_items_of_many_sites_and_words_are_read_at_once() -> None:
     """Whatever the sites, the language, and the order of names."""
     bodies = [
-        b'{"n":"e%d","u":"https://s%d.com/a b?c=%%20","d":"www.s%d.com","p":{"wo":"K\xc3\xb6ln"}}' % (n, n, n)
+        b'{"n":"e\\u00e4%d","u":"https://s%d.com/a b?c=%%20","d":"www.s%d.com","p":{"wo":"K\xc3\xb6ln"}}' % (n, n, n)
         for n in range(9)
     ]
     assert check_items(bodies)
