@@ -6,7 +6,8 @@ The way of one event, in reading order:
 - `document`    bytes to a JSON object; `outermost` its members byte for byte;
                 `text`, `fields` what Elixir means by blank, integer and `a || b`
 - `url`, `domain`, `props`, `revenue`, `engagement`   what is legal in each field, and what to say if it is not
-- `usual`       the usual event, read through all of these in one pass
+- `usual`       the usual event, read through all of these in one pass; `usual_items` many of them at once;
+                `typed` the types of their fields
 - `currencies`  the codes of ISO 4217
 - `source`      who may post, and for which sites
 - `admission`   which sites this relay is for
