@@ -6,7 +6,7 @@ An array, or one JSON document a line (NDJSON). What an item says is for `item`;
 import json
 import re
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -64,11 +64,7 @@ def _elements(body: bytes) -> list[bytes] | Unreadable:
         return Unreadable(400, f"the array is nested too deep: {_WANTED}")
     except msgspec.DecodeError as error:
         return _leniently(body) or Unreadable(400, f"the array is no JSON, {_reason(error)}; nothing of it was kept")
-    return [bytes(raw) for raw in takewhile(_stands_there, msgspec.structs.astuple(array))]
-
-
-def _stands_there(raw: msgspec.Raw | None) -> bool:
-    return raw is not None
+    return list(map(bytes, filter(None, msgspec.structs.astuple(array))))  # no element is empty
 
 
 def _leniently(body: bytes) -> list[bytes] | Unreadable | None:

@@ -1,7 +1,8 @@
 """A body as trackers and servers write it, in types: what the passes over usual events (`usual`, `usual_items`) decode.
 
-Texts are short enough for every rule that limits them, and numbers are those that all parsers read alike; a body that
-is not so is no usual one. What the values say is not looked at here.
+Texts are short enough for every rule that limits them, but for the names of props, of which msgspec makes one object
+for all if they are not limited here. Numbers are those that all parsers read alike. A body that is not so is no usual
+one; what the values say is not looked at here.
 """
 
 from typing import Annotated
@@ -26,10 +27,9 @@ _Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARACTERS)]
 _Url = Annotated[str, Meta(max_length=URL_CHARACTERS)]
 _Domain = Annotated[str, Meta(max_length=LONGEST_DOMAIN)]
 _Referrer = Annotated[str, Meta(max_length=MAX_REFERRER_CHARACTERS)]
-_Key = Annotated[str, Meta(min_length=1, max_length=KEY_CHARACTERS)]
 _Value = Annotated[str, Meta(min_length=1, max_length=VALUE_CHARACTERS)]
 _Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # beyond it others read another number, or none
-_Props = Annotated[dict[_Key, _Value | _Int | float | bool], Meta(max_length=MAX_PROPS)]
+_Props = Annotated[dict[str, _Value | _Int | float | bool], Meta(max_length=MAX_PROPS)]
 _Scalar = str | _Int | float | bool
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from relay.rules.engagement import wrong_engagement
 from relay.rules.fault import Fault
-from relay.rules.typed import MOST_BYTES, Typed
+from relay.rules.typed import KEY_CHARACTERS, MOST_BYTES, Typed
 from relay.rules.usual import is_plain, plain_revenue, sites_named
 
 _typed = msgspec.json.Decoder(list[Typed]).decode
@@ -61,7 +61,9 @@ def _decoded(items: Sequence[bytes]) -> Sequence[Typed] | None:
         return None
     if len(told) != len(items) or not _has_each_key_once(joined, told):
         return None
-    return None if (escaped or _may_have_blanks(joined)) and any(map(_has_blank, told)) else told
+    if (escaped or _may_have_blanks(joined)) and any(map(_has_blank, told)):
+        return None
+    return told if _have_fit_props(told) else None
 
 
 def _has_each_key_once(joined: bytes, told: Sequence[Typed]) -> bool:
@@ -70,6 +72,12 @@ def _has_each_key_once(joined: bytes, told: Sequence[Typed]) -> bool:
     A colon in a text is written as it was read, as none of them is escaped; all others end keys.
     """
     return joined.count(b":") == _written(told).count(b":")
+
+
+def _have_fit_props(told: Sequence[Typed]) -> bool:
+    """Whether each prop has a name, and a short one; there are few of them, and each event has the same."""
+    keys: set[str] = set().union(*[one.p for one in told if one.p], *[one.props for one in told if one.props])
+    return all(0 < len(key) <= KEY_CHARACTERS for key in keys)
 
 
 def _may_have_blanks(joined: bytes) -> bool:
