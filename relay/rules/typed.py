@@ -5,6 +5,8 @@ for all if they are not limited here. Numbers are those that all parsers read al
 one; what the values say is not looked at here.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -56,3 +58,17 @@ class Typed(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=
     interactive: bool | None = None
     screen_width: str | _Int | None = None
     dollar: dict[str, str | _Int | float] | None = msgspec.field(default=None, name="$")
+
+
+_written = msgspec.json.Encoder().encode
+_ESCAPED_COLON = re.compile(rb"\\u003a", re.IGNORECASE)
+
+
+def has_each_key_once(body: bytes, told: Typed | Sequence[Typed]) -> bool:
+    """Whether nothing got lost where `body` became `told`: no key that stood there twice, and no null.
+
+    Both have as many colons in their texts, if none of them is escaped; all others end keys.
+    """
+    if b"\\" in body and _ESCAPED_COLON.search(body):
+        return False
+    return body.count(b":") == _written(told).count(b":")

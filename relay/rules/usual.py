@@ -12,14 +12,12 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
 from relay.rules.currencies import CURRENCIES
 from relay.rules.domain import read_sites
 from relay.rules.engagement import wrong_engagement
 from relay.rules.fault import Fault
 from relay.rules.fields import MAX_NAME_CHARACTERS, is_interactive, wrong_hash_mode
-from relay.rules.outermost import is_odd
 from relay.rules.props import MAX_PROPS, text_of
 from relay.rules.revenue import Revenue
 from relay.rules.typed import (
@@ -29,6 +27,7 @@ from relay.rules.typed import (
     URL_CHARACTERS,
     VALUE_CHARACTERS,
     Typed,
+    has_each_key_once,
 )
 from relay.rules.warnings import MAX_REFERRER_CHARACTERS, of_interactive, of_path
 
@@ -38,17 +37,11 @@ Usual = tuple[str, tuple[str, ...], str, dict[str, str], Revenue | None, bool]
 _RARE = frozenset({"h", "hashMode", "i", "interactive", "m", "meta"})
 _PLAIN_AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?")
 
-_FIELDS = len(Typed.__struct_fields__)
 _typed = msgspec.json.Decoder(Typed).decode
-_values = msgspec.structs.astuple
 
 
 def read_usual_body(body: bytes) -> Usual | None:
-    """The event, or None if its body has anything beside the usual fields in their usual types, or too much of them.
-
-    That each key stands there once is seen by their number. A null is as good as none, and leaves one key too many, but
-    that of the referrer.
-    """
+    """The event, or None if its body has anything beside the usual fields in their usual types, or too much of them."""
     try:
         told = _typed(body if len(body) <= MOST_BYTES else b"")  # nothing is no event, either
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -58,11 +51,9 @@ def read_usual_body(body: bytes) -> Usual | None:
     named = told.domain if told.d is None else told.d
     source = told.props if told.p is None else told.p
     money = told.dollar if told.revenue is None else told.revenue
-    if name is None or url is None or named is None or name.isspace() or not is_plain(url) or is_odd(body):
+    if name is None or url is None or named is None or name.isspace():
         return None
-    values = _values(told)
-    keys = _FIELDS - values.count(None) - values.count(UNSET) + (told.r is None) + (told.referrer is None)
-    if body.count(b'":') != keys + len(source or told.props or ()) + len(money or told.dollar or ()):
+    if not (is_plain(url) and has_each_key_once(body, told)):
         return None
     sites = sites_named(named)
     props = _props(source)

@@ -5,7 +5,6 @@ all are left to that. What is looked for is looked for in all their bytes togeth
 The same law holds it against the full rules (tests/rules/test_usual.py).
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -13,13 +12,11 @@ import msgspec
 
 from relay.rules.engagement import wrong_engagement
 from relay.rules.fault import Fault
-from relay.rules.typed import KEY_CHARACTERS, MOST_BYTES, Typed
+from relay.rules.typed import KEY_CHARACTERS, MOST_BYTES, Typed, has_each_key_once
 from relay.rules.usual import is_plain, plain_revenue, sites_named
 
 _typed = msgspec.json.Decoder(list[Typed]).decode
-_written = msgspec.json.Encoder().encode
 _ENGAGEMENT = "engagement"
-_COLON = re.compile(rb"\\u003a", re.IGNORECASE)
 _MARKS = "%\t\n\v\f\r"
 
 
@@ -52,26 +49,17 @@ def _decoded(items: Sequence[bytes]) -> Sequence[Typed] | None:
     items: each is JSON of its own.
     """
     joined = b"[%b]" % b"\n,".join(items)
-    escaped = b"\\" in joined
-    if len(joined) > MOST_BYTES or {item[:1] for item in items} != {b"{"} or (escaped and _COLON.search(joined)):
+    if len(joined) > MOST_BYTES or {item[:1] for item in items} != {b"{"}:
         return None
     try:
         told = _typed(joined)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if len(told) != len(items) or not _has_each_key_once(joined, told):
+    if len(told) != len(items) or not has_each_key_once(joined, told):
         return None
-    if (escaped or _may_have_blanks(joined)) and any(map(_has_blank, told)):
+    if _may_have_blanks(joined) and any(map(_has_blank, told)):
         return None
     return told if _have_fit_props(told) else None
-
-
-def _has_each_key_once(joined: bytes, told: Sequence[Typed]) -> bool:
-    """Whether nothing got lost on the way: no key that stood there twice, and no null.
-
-    A colon in a text is written as it was read, as none of them is escaped; all others end keys.
-    """
-    return joined.count(b":") == _written(told).count(b":")
 
 
 def _have_fit_props(told: Sequence[Typed]) -> bool:
@@ -81,8 +69,8 @@ def _have_fit_props(told: Sequence[Typed]) -> bool:
 
 
 def _may_have_blanks(joined: bytes) -> bool:
-    """Whether a text may be white space only, though nothing is escaped. In ASCII it would begin with a space."""
-    return not joined.isascii() or (b" " in joined and b'" ' in joined)
+    """Whether a text may be white space only: in ASCII it begins with a space, or with what is escaped."""
+    return not joined.isascii() or b"\\" in joined or (b" " in joined and b'" ' in joined)
 
 
 def _has_blank(one: Typed) -> bool:
