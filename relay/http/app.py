@@ -62,7 +62,7 @@ def build_door(settings: Settings) -> web.Application:
     scripts = Scripts(settings.upstream, watch.scripts)
     app = web.Application(client_max_size=BODY_LIMIT_BYTES)
     batches = Batches(intake)
-    ways: dict[str, Way] = {usual.PATH: Usual(intake), batch.PATH: UsualBatch(intake, batches.held)}
+    ways: dict[str, Way[Any]] = {usual.PATH: Usual(intake), batch.PATH: UsualBatch(intake, batches.held)}
     app[WATCH], app[BROUGHT] = watch, Brought(watch, ways)
     for path, post in ((usual.PATH, Events(intake).post), (batch.PATH, batches.post)):
         app.router.add_post(path, post, expect_handler=_go_on)

@@ -11,9 +11,9 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from relay.http.watch import Watch
 from relay.queue.once import Receipt
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 BYTES_AT_ONCE: Final = 65_536  # of bodies are judged in one go, a few milliseconds; then others have their turn
 
-Answer = Callable[[UnavailableError | None], tuple[bytes, bool]]
-"""What to tell the sender when his post is kept, or may not be: all bytes of it, and whether it is his last answer."""
+Found = TypeVar("Found")
+"""What a way has read of a usual post."""
 
 
 class Poster(Protocol):
@@ -36,8 +36,8 @@ class Poster(Protocol):
     def told(self, result: list[Receipt] | UnavailableError) -> None:
         """It is on disk, or may not be."""
 
-    def is_usual(self, answer: Answer) -> None:
-        """It is being kept."""
+    def is_usual(self, way: Way[Found], found: Found) -> None:
+        """It is being kept; the way knows the answer."""
 
     def is_unusual(self) -> None:
         """Nothing of it was kept or counted: somebody else decides."""
@@ -46,15 +46,17 @@ class Poster(Protocol):
         """Nobody will tell: its sender shall not wait."""
 
 
-Keep = Callable[[Poster], None]
-"""Keeps what was read of a post, and tells its poster."""
-
-
-class Way(Protocol):
+class Way(Protocol[Found]):
     """The short way of one kind of posts."""
 
-    def read(self, peer: str, headers: RawHeaders, body: bytes, now_ms: int) -> Keep | None:
-        """How to keep the post, None if it is unusual; until it is kept nothing of it is counted."""
+    def read(self, peer: str, headers: RawHeaders, body: bytes, now_ms: int) -> Found | None:
+        """What is to be kept of a post, None if it is unusual; nothing of it is counted yet."""
+
+    def keep(self, found: Found, poster: Poster) -> None:
+        """Keep it, and tell the poster."""
+
+    def answer(self, found: Found, error: UnavailableError | None) -> tuple[bytes, bool]:
+        """What to tell the sender when it is kept, or may not be: all bytes, and whether they are his last answer."""
 
 
 @dataclass(slots=True)
@@ -62,8 +64,8 @@ class Brought:
     """The posts that wait for their judgement, and the ways that there are, by path."""
 
     watch: Watch
-    ways: Mapping[str, Way]
-    _came: deque[tuple[Way, Poster, RawHeaders, bytes]] = field(default_factory=deque)
+    ways: Mapping[str, Way[Any]]
+    _came: deque[tuple[Way[Any], Poster, RawHeaders, bytes]] = field(default_factory=deque)
 
     def bring(self, path: str, poster: Poster, headers: RawHeaders, body: bytes) -> None:
         """Judge the post soon: when all that can be read now has been read."""
@@ -74,28 +76,24 @@ class Brought:
     def _judge(self) -> None:
         now_ms = time.time_ns() // 1_000_000
         closed = self.watch.draining or self.watch.over
-        judged: list[tuple[Poster, Keep | None]] = []
+        judged: list[tuple[Way[Any], Poster, Any]] = []
         size = 0
         while self._came and size < BYTES_AT_ONCE:
             way, poster, headers, body = self._came.popleft()
             size += len(body)
-            judged.append((poster, None if closed else _read(way, poster, headers, body, now_ms)))
+            try:
+                judged.append((way, poster, None if closed else way.read(poster.peer, headers, body, now_ms)))
+            except Exception:
+                log.exception("a post was not judged")  # the others are, and this one once more
+                judged.append((way, poster, None))
         if self._came:
             asyncio.get_running_loop().call_soon(self._judge)
-        for poster, keep in judged:
+        for way, poster, found in judged:
             try:
-                if keep is None:
+                if found is None:
                     poster.is_unusual()
                 else:
-                    keep(poster)
+                    way.keep(found, poster)
             except Exception:
                 log.exception("a post was not kept")
                 poster.has_failed()
-
-
-def _read(way: Way, poster: Poster, headers: RawHeaders, body: bytes, now_ms: int) -> Keep | None:
-    try:
-        return way.read(poster.peer, headers, body, now_ms)
-    except Exception:
-        log.exception("a post was not judged")  # the others are, and this one once more
-        return None

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from aiohttp import HttpVersion, HttpVersion11, StreamReader, web
 from aiohttp.http import HttpProcessingError
 
-from relay.http.brought import Answer, Brought
+from relay.http.brought import Brought, Found, Way
 from relay.http.connections import KEPT_S, SenderConnection
 from relay.queue.once import Receipt
 from relay.queue.waiting import UnavailableError
@@ -51,14 +51,15 @@ class ShortWayConnection(SenderConnection):
     __slots__ = (
         "_ahead",
         "_ahead_bytes",
-        "_answer",
         "_behind",
         "_brought",
         "_done",
+        "_found",
         "_held",
         "_held_until",
         "_is_far_ahead",
         "_post",
+        "_way",
         "peer",
     )
 
@@ -69,7 +70,8 @@ class ShortWayConnection(SenderConnection):
         self._held: Request | None = None
         self._held_until: asyncio.TimerHandle | None = None
         self._post: Request | None = None
-        self._answer: Answer | None = None
+        self._way: Way[Any] | None = None
+        self._found: Any = None
         self._done: asyncio.Future[None] | None = None
         self._behind: list[Request] = []
         self._ahead: deque[bytes] = deque()
@@ -149,9 +151,9 @@ class ShortWayConnection(SenderConnection):
         self._brought.bring(message.path, self, message.raw_headers, body)
         return True
 
-    def is_usual(self, answer: Answer) -> None:
+    def is_usual(self, way: Way[Found], found: Found) -> None:
         """`Poster`: it is being kept."""
-        self._answer = answer
+        self._way, self._found = way, found
         if self._parser is not None:  # as it is when the sender is gone
             self._parser.message_consumed()
 
@@ -198,16 +200,16 @@ class ShortWayConnection(SenderConnection):
 
     def told(self, result: list[Receipt] | UnavailableError) -> None:
         """`Poster`: it is on disk, or may not be; its sender hears so, and what came meanwhile has its turn."""
-        answer, self._answer = self._answer, None
-        if self._post is None or answer is None:
+        way, found, self._found = self._way, self._found, None
+        if self._post is None or way is None:
             return
         self._post = None
         self._finish()
         if self.transport is None or self.transport.is_closing():
             return
         try:
-            told, last = answer(result if isinstance(result, UnavailableError) else None)
-            self.transport.write(told)
+            answer, last = way.answer(found, result if isinstance(result, UnavailableError) else None)
+            self.transport.write(answer)
         except Exception:
             self.force_close()  # or he would take the next answer for this one
             raise

@@ -7,11 +7,11 @@ rules and has an answer for each.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Final
 
 from relay.http.accepted import accepted_bytes, in_one_piece, plain
-from relay.http.brought import Keep, Poster
+from relay.http.brought import Poster
 from relay.http.intake import ENGAGEMENT, Intake
 from relay.http.plain import may_come
 from relay.queue.stored import StoredEvent
@@ -23,6 +23,9 @@ from relay.rules.warnings import of_visitor
 PATH: Final = "/api/event"
 _ASK_FOR_MORE: Final = frozenset({b"idempotency-key", b"x-debug-request", b"expect"})
 
+Found = tuple[StoredEvent, tuple[str, ...]]
+"""The event of a post, and what its sender is warned of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usual:
@@ -30,8 +33,8 @@ class Usual:
 
     intake: Intake
 
-    def read(self, peer: str, headers: RawHeaders, body: bytes, now_ms: int) -> Keep | None:
-        """`Way`: how to keep the event of the post, if it is usual."""
+    def read(self, peer: str, headers: RawHeaders, body: bytes, now_ms: int) -> Found | None:
+        """`Way`: the event of the post, if it is usual."""
         names = names_of(headers)
         if len(names) > USUAL_NAMES or _asks_for_more(names):
             return None
@@ -44,15 +47,16 @@ class Usual:
             return None
         sale, engagement = event.revenue is not None, event.name == ENGAGEMENT
         stored = StoredEvent(event.sites[0], visitor.ip, visitor.user_agent, body, now_ms, sale, engagement)
-        return partial(self._keep, stored, event.warnings + of_visitor(visitor))
+        return stored, event.warnings + of_visitor(visitor)
 
-    def _keep(self, event: StoredEvent, warnings: tuple[str, ...], poster: Poster) -> None:
-        self.intake.committer.submit(event, poster.told)
-        poster.is_usual(partial(self.answer, warnings))
+    def keep(self, found: Found, poster: Poster) -> None:
+        """`Way`: write the event."""
+        self.intake.committer.submit(found[0], poster.told)
+        poster.is_usual(self, found)
 
-    def answer(self, warnings: tuple[str, ...], error: UnavailableError | None) -> tuple[bytes, bool]:
-        """What to tell the sender, and whether it is the last on his connection."""
-        last = self.intake.watch.draining
+    def answer(self, found: Found, error: UnavailableError | None) -> tuple[bytes, bool]:
+        """`Way`: 202 with what the sender is warned of, or 503."""
+        warnings, last = found[1], self.intake.watch.draining
         if error is None and not last and not warnings:
             return accepted_bytes(), last
         answer = plain(warnings) if error is None else self.intake.not_known(error)

@@ -14,7 +14,7 @@ from typing import Final
 
 from relay.http.accepted import in_one_piece, verdicts_bytes
 from relay.http.batch import accepted
-from relay.http.brought import Keep, Poster
+from relay.http.brought import Poster
 from relay.http.inflating import Budget
 from relay.http.intake import Intake, Sender
 from relay.http.keeping import keep_plain
@@ -31,6 +31,15 @@ _ASK_FOR_MORE: Final = frozenset({b"idempotency-key", b"x-debug-request", b"expe
 _LINES: Final = re.compile(rb"ndjson|jsonl", re.IGNORECASE)  # what a type of `batch.NDJSON` has in it
 
 
+@dataclass(slots=True, eq=False)
+class Plain:
+    """The events of a batch, how many bytes it has, and what its sender is told once they are kept."""
+
+    events: list[StoredEvent]
+    size: int
+    told: bytes = b""
+
+
 @dataclass(frozen=True, slots=True)
 class UsualBatch:
     """The short way through the parts of the endpoint, of whose budget for bodies it takes its own."""
@@ -38,8 +47,8 @@ class UsualBatch:
     intake: Intake
     held: Budget
 
-    def read(self, peer: str, headers: RawHeaders, body: bytes, now_ms: int) -> Keep | None:
-        """`Way`: how to keep the events of the batch, if it is usual."""
+    def read(self, peer: str, headers: RawHeaders, body: bytes, now_ms: int) -> Plain | None:
+        """`Way`: the events of the batch, if it is usual."""
         if body[:1] != b"[" or not _ask_for_an_array(headers):
             return None
         known = self.intake.sender_at_hand(peer, headers, keyless=False)
@@ -49,32 +58,22 @@ class UsualBatch:
         events = None if isinstance(items, Unreadable) else plain_events(items, sender, now_ms)
         if events is None or not self.held.has(len(body)):
             return None
-        return _Keeping(self, events, len(body)).begin
+        return Plain(events, len(body))
 
+    def keep(self, found: Plain, poster: Poster) -> None:
+        """`Way`: write the events."""
+        writing = asyncio.ensure_future(keep_plain(self.intake, found.events))
+        writing.add_done_callback(lambda done: self._end(done, found, poster))
+        poster.is_usual(self, found)
 
-@dataclass(slots=True, eq=False)
-class _Keeping:
-    """One batch on its way into the queue."""
-
-    way: UsualBatch
-    events: list[StoredEvent]
-    size: int
-    body: bytes = b""
-
-    def begin(self, poster: Poster) -> None:
-        """`Keep`: write the events."""
-        writing = asyncio.ensure_future(keep_plain(self.way.intake, self.events))
-        writing.add_done_callback(lambda done: self._end(done, poster))
-        poster.is_usual(self.answer)
-
-    def _end(self, written: asyncio.Future[list[Verdict]], poster: Poster) -> None:
-        self.way.held.give_back(self.size)
+    def _end(self, written: asyncio.Future[list[Verdict]], found: Plain, poster: Poster) -> None:
+        self.held.give_back(found.size)
         error = asyncio.CancelledError() if written.cancelled() else written.exception()
         if error is None:
             verdicts = written.result()
             counts = counted(verdicts)
-            self.way.intake.watch.count_batch(counts)
-            self.body = answer(verdicts, counts)
+            self.intake.watch.count_batch(counts)
+            found.told = answer(verdicts, counts)
             poster.told([])
         elif isinstance(error, UnavailableError):
             poster.told(error)
@@ -82,13 +81,12 @@ class _Keeping:
             log.error("a batch was not kept", exc_info=error)
             poster.has_failed()
 
-    def answer(self, error: UnavailableError | None) -> tuple[bytes, bool]:
-        """`Answer`: the verdicts, or 503."""
-        intake = self.way.intake
-        last = intake.watch.draining
+    def answer(self, found: Plain, error: UnavailableError | None) -> tuple[bytes, bool]:
+        """`Way`: the verdicts, or 503."""
+        last = self.intake.watch.draining
         if error is None and not last:
-            return verdicts_bytes(self.body), last
-        return in_one_piece(accepted(self.body) if error is None else intake.not_known(error), last=last), last
+            return verdicts_bytes(found.told), last
+        return in_one_piece(accepted(found.told) if error is None else self.intake.not_known(error), last=last), last
 
 
 def _ask_for_an_array(headers: RawHeaders) -> bool:
