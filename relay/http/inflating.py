@@ -50,8 +50,8 @@ class Budget:
 
     left: int
 
-    def has(self, size: int) -> bool:
-        """Whether so many bytes are left; if so they are taken, and have to be given back."""
+    def take(self, size: int) -> bool:
+        """Take so many bytes, which have to be given back, if they are left; whether they were."""
         if size > self.left:
             return False
         self.left -= size
@@ -68,7 +68,7 @@ class Budget:
 
         def take(size: int) -> None:
             nonlocal taken
-            if not self.has(size):
+            if not self.take(size):
                 raise CrowdedError
             taken += size
 

@@ -56,7 +56,7 @@ class UsualBatch:
             return None
         items = items_in(body)
         events = None if isinstance(items, Unreadable) else plain_events(items, sender, now_ms)
-        if events is None or not self.held.has(len(body)):
+        if events is None or not self.held.take(len(body)):
             return None
         return Plain(events, len(body))
 
