@@ -46,14 +46,17 @@ HEAD = ["accepted", "delivered", "dropped", "dead", "pending"]
 
 def test_the_account_by_site(filled: str, tmp_path: Path) -> None:
     """A row a site, the busiest first and no name able to forge a line, and their sum; of the last day by default."""
+    began_hour = event_of().accepted_ms // HOUR_MS
     head, *rows, note = lines_of(filled, tmp_path, "--by", "site")
+    day_ago = {hour_text(hour - 24) for hour in (began_hour, event_of().accepted_ms // HOUR_MS)}  # it may strike
     assert head == ["site", *HEAD]
     assert rows == [
         ["other.example", "5", "0", "0", "0", "5"],
         [r"a\nb.example", "1", "0", "0", "0", "1"],
         ["together", "6", "0", "0", "0", "6"],
     ]
-    assert note[:3] == ["accepted", "since", f"{hour_text(NOW_MS // HOUR_MS - 24)},"]
+    assert note[:2] == ["accepted", "since"]
+    assert note[2].removesuffix(",") in day_ago
     assert lines_of(filled, tmp_path, "--by", "site", "--since", "2d")[1:4] == [
         ["other.example", "5", "0", "0", "0", "5"],
         ["example.com", "4", "4", "0", "0", "0"],

@@ -52,9 +52,9 @@ def least_s(work: Callable[[], object]) -> float:
     return min(took_s)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def yardstick_s() -> float:
-    """What merely reading a megabyte of JSON with many members costs here."""
+    """What merely reading a megabyte of JSON with many members costs here and now: neighbours make all dearer."""
     return least_s(lambda: orjson.loads(BODIES["keys"]))
 
 
