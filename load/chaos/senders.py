@@ -1,7 +1,7 @@
 """Visitors that post numbered events, each one after the other, and note which were acknowledged.
 
-An event's name is `<visitor>:<number>`. What was refused or not answered is not sent again: whether it arrives
-all the same shows what a refusal is worth.
+Every fourth is an app that posts its events in batches. An event's name is `<visitor>:<number>`. What was refused or
+not answered is not sent again: whether it arrives all the same shows what a refusal is worth.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Final
 import aiohttp
 
 ANSWER_WITHIN_S: Final = 5.0
+BATCHES_EVERY: Final = 4  # visitors
+BATCH: Final = 8  # events
 RATE_AFTER_TROUBLE_S: Final = 0.05  # a sender that was refused does not try more often than this
 
 
@@ -60,44 +62,58 @@ class Senders:
 
     async def _visit(self, session: aiohttp.ClientSession, visitor: int) -> None:
         mine = self.acknowledged.setdefault(visitor, [])
-        period_s = self.visitors / self.rate
+        size = BATCH if visitor % BATCHES_EVERY == BATCHES_EVERY - 1 else 1
+        period_s = size * self.visitors / self.rate
         headers = {
             "User-Agent": f"Mozilla/5.0 (visitor {visitor})",
             "X-Forwarded-For": f"203.0.{visitor // 250}.{visitor % 250 + 1}",
         }
         due_s = time.monotonic() + period_s * visitor / self.visitors
-        number = 0
+        turn = number = 0
         while not self._ended.is_set():
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-            number += 1
+            numbers = range(number + 1, number + 1 + size)
+            turn, number = turn + 1, number + size
             self.posted[visitor] = number
             due_s = max(due_s + period_s, time.monotonic() - period_s)
-            if await self._post(session, self.doors[(visitor + number) % len(self.doors)], visitor, number, headers):
-                mine.append(number)
+            door = self.doors[(visitor + turn) % len(self.doors)]
+            if await self._post(session, door, [f"{visitor}:{one}" for one in numbers], headers):
+                mine.extend(numbers)
             else:
                 await asyncio.sleep(RATE_AFTER_TROUBLE_S)
 
-    async def _post(
-        self, session: aiohttp.ClientSession, door: str, visitor: int, number: int, headers: dict[str, str]
-    ) -> bool:
-        name = f"{visitor}:{number}"
-        body = {"name": name, "domain": "example.com", "url": f"https://example.com/{number}"}
+    async def _post(self, session: aiohttp.ClientSession, door: str, names: list[str], headers: dict[str, str]) -> bool:
+        """Post one event, or a batch of several; whether all of it was acknowledged."""
+        events = [
+            {"name": name, "domain": "example.com", "url": f"https://example.com/{name.partition(':')[2]}"}
+            for name in names
+        ]
+        path, body = ("/api/event", events[0]) if len(events) == 1 else ("/api/events", events)
         began_s = time.monotonic()
         try:
-            async with session.post(f"{door}/api/event", json=body, headers=headers) as answer:
+            async with session.post(f"{door}{path}", json=body, headers=headers) as answer:
                 status, again = answer.status, "Retry-After" in answer.headers
+                kept = await _kept(answer, len(names))
         except TimeoutError:
-            self.waited.add(name)
+            self.waited.update(names)
             return False
         except (aiohttp.ClientError, ConnectionError):
-            self.unanswered.add(name)
+            self.unanswered.update(names)
             return False
-        if status == 202:  # noqa: PLR2004 - the promise
+        if status == 202 and kept:  # noqa: PLR2004 - the promise
             self.acknowledged_s[door] = max(began_s, self.acknowledged_s.get(door, 0.0))
             return True
-        if status == 503 and again:  # noqa: PLR2004 - not known to be kept
-            self.refused.add(name)
+        if (status == 503 and again) or status == 202:  # noqa: PLR2004 - not known to be kept, all or some of it
+            self.refused.update(names)
             self.refusal_s.append(time.monotonic() - began_s)
         else:
             self.wrong[str(status)] += 1
         return False
+
+
+async def _kept(answer: aiohttp.ClientResponse, count: int) -> bool:
+    """Whether everything that was posted is kept, as far as the body of a 202 says."""
+    if count == 1 or answer.status != 202:  # noqa: PLR2004
+        return True
+    accepted: int = (await answer.json())["accepted"]
+    return accepted == count
