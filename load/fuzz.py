@@ -120,7 +120,7 @@ async def keep_empty(redis: Redis) -> None:
     """Throw the pending events away again and again; no worker runs here."""
     while True:
         for p in range(PARTITIONS):
-            await redis.xtrim(keys.events(p), maxlen=0)
+            await redis.delete(keys.events(p), keys.bundles(p))
         await asyncio.sleep(EMPTIED_EVERY_S)
 
 

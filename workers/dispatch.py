@@ -17,6 +17,7 @@ from typing import assert_never
 
 from relay.queue.claiming import Note, Outcome
 from relay.queue.dead import dead_note
+from relay.queue.parts import letter_of
 from relay.rules.drops import probable_cause
 from relay.rules.judge import (
     Attempt,
@@ -173,7 +174,7 @@ class Dispatcher:
             case Dead(reason, detail):
                 log.warning("an event of %s is dead: %s (%s)", entry.event.site, reason, detail)
                 note = dead_note(reason, detail, entry.attempts + (sent_for is not None), entry.first_failed_ms)
-                outcome = Outcome("dead", entry.id, note, entry.event.tally)
+                outcome = Outcome("dead", entry.id, note, entry.event.tally, letter_of(entry.id, entry.event))
             case _:
                 assert_never(verdict)
         if sent_for is not None:

@@ -7,21 +7,23 @@ that has its share of the read-ahead is parked: reading goes on without it, and 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from relay.queue.claiming import BLOCK_MS, END, START, Note, Outcome, following, read_notes, read_one
+from relay.queue.bundle import count_in
+from relay.queue.claiming import BLOCK_MS, END, START, Note, Outcome, following, read_notes, read_one, read_states
 from relay.queue.connection import AWAY, describe
 from relay.queue.dead import dead_note
+from relay.queue.parts import Found, damaged_part, pending_of, place_in
 from relay.queue.reading import RawEntry, read_on
-from relay.queue.stored import StoredEvent, UnreadableError, mark_in, mark_of, unpack
+from relay.queue.stored import BUNDLE, StoredEvent, UnreadableError, mark_in, mark_of
 from relay.rules.judge import DeadReason
+from workers.aside import Aside
 from workers.lanes import Entry, Lane
 from workers.tails import TOGETHER, Tails
 
@@ -35,8 +37,6 @@ SHARE = 8  # a site may have this part of both: so many dead ones fill the memor
 PARKED_BLOCK_MS = 20  # with sites parked, so soon is looked again whether they have room
 PASSING_S = 0.01  # rest after a read of nothing but parked sites' events: a million of them must not keep all busy
 PASSING_REST = 4  # times what the read took, at least: on a busy worker that is long, and what it has goes first
-ASIDE_MOST = 10_000  # set aside in all; beyond that they hold their visitors, and drops are final
-ASIDE_AT_ONCE = 32  # events set aside that are tried side by side, so that many poison ones crowd out nobody
 PAUSE_S = 0.2
 
 Visitor = tuple[bytes | None, str, str]
@@ -84,14 +84,15 @@ class Partition:
     _unread_for: str = ""
     _room: asyncio.Event = field(default_factory=asyncio.Event)
     _notes: dict[bytes, Note] = field(default_factory=dict)
-    _aside: list[tuple[int, bytes, Note]] = field(default_factory=list)
-    _aside_now: int = 0
-    _aside_wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _aside: Aside = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._aside = Aside(self._bring_back)
 
     @property
     def has_room_aside(self) -> bool:
         """Whether one more event may be set aside."""
-        return len(self._aside) < ASIDE_MOST
+        return self._aside.has_room
 
     def may_write(self) -> bool:
         """Whether a request for one of its events may be written at this moment."""
@@ -102,7 +103,7 @@ class Partition:
         self._room.set()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read())
-            tasks.create_task(self._bring_back())
+            tasks.create_task(self._aside.run())
 
     async def _read(self) -> None:
         begun = False
@@ -116,6 +117,7 @@ class Partition:
                 block_ms = PARKED_BLOCK_MS if self._parked else BLOCK_MS
                 began_s = time.monotonic()
                 entries = await self._next(block_ms)
+                states = await self._states(entries)
             except (*AWAY, RedisError) as error:
                 self._tell(error)
                 await asyncio.sleep(PAUSE_S)
@@ -123,7 +125,7 @@ class Partition:
             self._unread_for = ""
             if entries:
                 self._read_to = entries[-1][0]
-                if not self._take_in(entries):
+                if not self._take_in(entries, states):
                     took_s = time.monotonic() - began_s if self._many_wait else 0.0  # else it waited for events to come
                     await asyncio.sleep(max(PASSING_S, PASSING_REST * took_s))
 
@@ -149,20 +151,25 @@ class Partition:
             entries = await self.tails.read(self.number, self._read_to, count, block_ms)
         if entries:
             self._last_size = max(1, *(len(fields.get(b"e", b"")) for _, fields in entries))
-        self._many_wait = len(entries) >= READ_COUNT
+        self._many_wait = sum(count_in(fields.get(b"e", b"")) for _, fields in entries) >= READ_COUNT
         return entries
 
-    def _take_in(self, entries: list[RawEntry]) -> bool:
+    async def _states(self, entries: Sequence[RawEntry]) -> dict[bytes, bytes]:
+        """What is known of the bundles among the entries: which of their events have an outcome."""
+        bundles = [entry_id for entry_id, fields in entries if fields.get(b"e", b"")[:1] == BUNDLE]
+        return await read_states(self.redis, self.number, bundles)
+
+    def _take_in(self, entries: Sequence[RawEntry], states: Mapping[bytes, bytes]) -> bool:
         """Put what was read where it belongs; False if all of it was left where it is."""
         taken = False
         for entry_id, fields in entries:
-            if self._parked_marks and mark_in(fields.get(b"e", b"")) in self._parked_marks:
+            form = fields.get(b"e", b"")
+            if self._parked_marks and mark_in(form) in self._parked_marks:
                 continue
-            event = self._read_one(entry_id, fields)
-            if event is None or not self._is_parked(entry_id, event.site):
+            events = self._readable(pending_of(entry_id, form, states.get(entry_id, b"")), form)
+            if not events or not self._is_parked(entry_id, events[0][1].site):  # a bundle is of one site
                 taken = True
-            if event is not None and event.site not in self._parked:
-                self._place(entry_id, event)
+                self._place(events)
         return taken
 
     def _is_parked(self, entry_id: bytes, site: str) -> bool:
@@ -181,27 +188,26 @@ class Partition:
             most = READ_AHEAD // SHARE - held.entries, READ_AHEAD_BYTES // SHARE - held.size_bytes
             span = self._parked[site], self._read_to
             last, entries = await read_on(self.redis, self.number, span, most, site)
+            states = await self._states(entries)
             for entry_id, fields in entries:
-                try:
-                    event = unpack(fields[b"e"])
-                except UnreadableError:
-                    if mark_in(fields[b"e"]):  # a plain one was settled when it was first read
-                        self._read_one(entry_id, fields)
-                    continue
-                self._place(entry_id, event)
+                form = fields[b"e"]
+                found = pending_of(entry_id, form, states.get(entry_id, b""))
+                if mark_in(form) or not isinstance(found[0][1], UnreadableError):  # else it was settled before
+                    self._place(self._readable(found, form))
             if last is None:
                 del self._parked[site]
                 self._parked_marks.discard(mark_of(site))
             else:
                 self._parked[site] = following(last)
 
-    def _place(self, entry_id: bytes, event: StoredEvent) -> None:
-        """Put an entry where it belongs: into its lane, or aside."""
-        note = self._notes.pop(entry_id, None)
-        if note is not None and note.aside:
-            self._push_aside(entry_id, note)
-        else:
-            self._line_up(_entry(entry_id, event, note), note)
+    def _place(self, events: Iterable[tuple[bytes, StoredEvent]]) -> None:
+        """Put events where they belong: each into its lane, or aside."""
+        for event_id, event in events:
+            note = self._notes.pop(event_id, None)
+            if note is not None and note.aside:
+                self._aside.push(event_id, note)
+            else:
+                self._line_up(_entry(event_id, event, note), note)
 
     def _line_up(self, entry: Entry, note: Note | None) -> None:
         """Behind the visitor's earlier events; a first one that failed before waits until its time."""
@@ -215,22 +221,23 @@ class Partition:
             lane.busy = True
             self.offer(lane, 0.0 if note is None else max(0.0, note.next_ms / 1_000 - time.time()))
 
-    def _read_one(self, entry_id: bytes, fields: dict[bytes, bytes]) -> StoredEvent | None:
-        """The event of an entry; one that can't be read is dead, and holds up nobody."""
-        try:
-            return unpack(fields.get(b"e", b""))
-        except UnreadableError as error:
+    def _readable(self, found: Iterable[Found], form: bytes) -> list[tuple[bytes, StoredEvent]]:
+        """The events of an entry of that form; one that can't be read is dead, and holds up nobody."""
+        events = []
+        for event_id, event in found:
+            if not isinstance(event, UnreadableError):
+                events.append((event_id, event))
+                continue
             self.unfinished += 1
-            letter = dead_note(DeadReason.UNREADABLE, str(error), 0, None)
-            self.settle(self, Outcome("dead", entry_id, letter))
-            return None
+            letter = dead_note(DeadReason.UNREADABLE, str(event), 0, None)
+            self.settle(self, Outcome("dead", event_id, letter, form=damaged_part(form, event_id)))
+        return events
 
     def ended(self, lane: Lane, entry: Entry) -> None:
         """The entry has its outcome: it leaves its lane."""
         lane.remove(entry)
         if lane.aside:
-            self._aside_now -= 1
-            self._aside_wake.set()
+            self._aside.ended()
         else:
             self._hold(entry, -1)
 
@@ -243,40 +250,21 @@ class Partition:
     def put_aside(self, lane: Lane, entry: Entry, note: Note) -> None:
         """The entry waits for its next attempt outside its lane; only its id stays in memory."""
         self.ended(lane, entry)
-        self._push_aside(entry.id, note)
+        self._aside.push(entry.id, note)
 
-    def _push_aside(self, entry_id: bytes, note: Note) -> None:
-        heapq.heappush(self._aside, (note.next_ms, entry_id, note))
-        self._aside_wake.set()
-
-    async def _bring_back(self) -> None:
-        while True:
-            wait_s = self._aside[0][0] / 1_000 - time.time() if self._aside else None
-            if wait_s is None or wait_s > 0 or self._aside_now >= ASIDE_AT_ONCE:
-                self._aside_wake.clear()
-                due_s = None if self._aside_now >= ASIDE_AT_ONCE else wait_s
-                try:
-                    async with asyncio.timeout(due_s):
-                        await self._aside_wake.wait()
-                except TimeoutError:
-                    pass
-                continue
-            await self._bring_one_back()
-
-    async def _bring_one_back(self) -> None:
-        due = heapq.heappop(self._aside)
-        _, entry_id, note = due
-        try:
-            raw = await read_one(self.redis, self.number, entry_id)
-        except (*AWAY, RedisError):
-            heapq.heappush(self._aside, due)
-            await asyncio.sleep(PAUSE_S)
-            return
-        if raw is not None and (event := self._read_one(*raw)) is not None:
+    async def _bring_back(self, event_id: bytes, note: Note) -> bool:
+        """Offer an event that was set aside; False if it is no longer pending. Raises what redis-py raises."""
+        form = await read_one(self.redis, self.number, event_id)
+        if form is None:
+            return False
+        entry_id, _ = place_in(event_id)
+        mine = [(one, event) for one, event in pending_of(entry_id, form, b"") if one == event_id]
+        for _, event in self._readable(mine, form):
             lane = Lane(self, aside=True, busy=True)
-            lane.entries.append(_entry(entry_id, event, note))
-            self._aside_now += 1
+            lane.entries.append(_entry(event_id, event, note))
             self.offer(lane, 0.0)
+            return True
+        return False
 
     def _hold(self, entry: Entry, sign: int) -> None:
         """Count the entry in (+1) or out (-1)."""
@@ -293,8 +281,8 @@ class Partition:
             self._room.set()
 
 
-def _entry(entry_id: bytes, event: StoredEvent, note: Note | None) -> Entry:
-    """The entry as the dispatcher knows it."""
+def _entry(event_id: bytes, event: StoredEvent, note: Note | None) -> Entry:
+    """The event as the dispatcher knows it."""
     if note is None:
-        return Entry(entry_id, event)
-    return Entry(entry_id, event, note.attempts, note.first_failed_ms, note.failed_ms, note.failing_ms)
+        return Entry(event_id, event)
+    return Entry(event_id, event, note.attempts, note.first_failed_ms, note.failed_ms, note.failing_ms)

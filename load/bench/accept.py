@@ -45,6 +45,7 @@ def relay_doors(place: Stage, seconds: float) -> dict[str, System]:
     relay = Relay(place.folder / "relay", place.upstream)
     place.keep(relay)
     relay.start()
+    relay.know_workers()  # or the door would keep events in the form of relays whose workers read no other
     parts = clocks_of(relay.door, relay.valkey, names=("door", "valkey"))
     return {
         RELAY: wrk_round(place, relay.port, seconds, parts),

@@ -57,7 +57,7 @@ def _feed(place: Stage, relay: Relay, first: int, count: int) -> None:
             while (gone := place.board[Field.COUNTED] - first) < count:
                 if time.monotonic() > deadline_s:
                     raise RuntimeError(f"{gone} of {count} events went in {PATIENCE_S:g} s")
-                if gone - put >= FILLED_AT_ONCE:
+                while gone - put >= FILLED_AT_ONCE:
                     await committer.put(stored(range(put, put + FILLED_AT_ONCE)))
                     put += FILLED_AT_ONCE
                 await asyncio.sleep(0.002)

@@ -20,6 +20,7 @@ from load.bench.stage import stage
 
 RECORDED: Final = ROOT / "load" / "recorded.json"
 ALLOWED: Final = 1.25
+PARTS: Final = ("accept_us", "batch_us", "deliver_us")
 LOOPS: Final = 20_000
 SAMPLE: Final = {"name": "pageview", "url": "https://example.com/", "props": {str(n): "value" * 3 for n in range(20)}}
 
@@ -35,13 +36,21 @@ def calibrate() -> float:
 
 
 def measure(turns: int, seconds: float = 1.5, count: int = 4_000) -> dict[str, float]:
-    """The loop, and CPU microseconds an event of door and worker, each with the queue's server."""
-    least = {"loop_us": float("inf"), "accept_us": float("inf"), "deliver_us": float("inf")}
+    """The loop, and CPU microseconds an event of the door, alone and in a batch, and of the worker.
+
+    Each with the queue's server.
+    """
+    least = dict.fromkeys(("loop_us", *PARTS), float("inf"))
     with stage() as place:
-        door = accept.relay_doors(place, seconds)[accept.RELAY]
+        doors = accept.relay_doors(place, seconds)
         worker = deliver.relay_system(place, "delivering", count)
         for turn in range(turns + 1):
-            found = {"loop_us": calibrate(), "accept_us": _us(door()), "deliver_us": _us(worker())}
+            found = {
+                "loop_us": calibrate(),
+                "accept_us": _us(doors[accept.RELAY]()),
+                "batch_us": _us(doors[accept.BATCH]()),
+                "deliver_us": _us(worker()),
+            }
             if turn:  # the first warms up
                 least = {name: min(least[name], found[name]) for name in least}
     return {name: round(value, 2) for name, value in least.items()}
@@ -54,10 +63,7 @@ def _us(found: Round) -> float:
 
 def compare(now: Mapping[str, float], then: Mapping[str, float]) -> dict[str, float]:
     """How many times what was recorded an event costs now, in multiples of the loop."""
-    return {
-        name: round((now[name] / now["loop_us"]) / (then[name] / then["loop_us"]), 3)
-        for name in ("accept_us", "deliver_us")
-    }
+    return {name: round((now[name] / now["loop_us"]) / (then[name] / then["loop_us"]), 3) for name in PARTS}
 
 
 def check(turns: int) -> tuple[dict[str, Any], bool]:

@@ -19,7 +19,7 @@ from load.bench.processes import until
 from load.bench.relay import PARTITIONS, Relay
 from load.bench.senders import Plan, Senders, percentiles
 from load.bench.stage import Stage, stage
-from relay.queue import keys
+from relay.queue import keys, looks
 
 SAMPLE_S: Final = 0.25
 DRAINED_WITHIN_S: Final = 300.0
@@ -95,7 +95,7 @@ class Watch:
         """Look, note, tell."""
         with self.redis.pipeline(transaction=False) as pipe:
             for partition in range(PARTITIONS):
-                pipe.xlen(keys.events(partition))
+                pipe.eval(looks.PENDING, 2, keys.events(partition), keys.bundles(partition))
             pending = sum(map(int, pipe.execute()))
         passed_s = round(time.monotonic() - self.began_s, 2)
         self.samples.append((passed_s, pending, self.place.board[Field.COUNTED]))

@@ -78,7 +78,11 @@ async def keep_plain(intake: Intake, events: Sequence[StoredEvent]) -> list[Verd
 
     Raises UnavailableError if none is known to be kept.
     """
-    receipts = await intake.committer.put_items([Item((event,)) for event in events])
+    return plain_verdicts(intake, events, await intake.committer.put_each(events))
+
+
+def plain_verdicts(intake: Intake, events: Sequence[StoredEvent], receipts: Sequence[Receipt]) -> list[Verdict]:
+    """A verdict for each plain item that was put."""
     if receipts.count(Receipt.ACCEPTED) == len(receipts):
         return [ACCEPTED] * len(receipts)
     return [_verdict(intake, event, receipt) for event, receipt in zip(events, receipts, strict=True)]

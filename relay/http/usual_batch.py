@@ -5,8 +5,6 @@ As `usual` for a single post: all others are for `batch`, which has a verdict fo
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,15 +15,14 @@ from relay.http.batch import accepted
 from relay.http.brought import Poster
 from relay.http.inflating import Budget
 from relay.http.intake import Intake, Sender
-from relay.http.keeping import keep_plain
+from relay.http.keeping import plain_verdicts
 from relay.http.plain import has_plain_items, plain_events
-from relay.http.verdicts import Verdict, answer, counted
+from relay.http.verdicts import answer, counted
+from relay.queue.once import Receipt
 from relay.queue.stored import StoredEvent
 from relay.queue.waiting import UnavailableError
 from relay.rules.batch import Unreadable, items_in
 from relay.rules.visitor import USUAL_NAMES, RawHeaders, names_of
-
-log = logging.getLogger(__name__)
 
 _ASK_FOR_MORE: Final = frozenset({b"idempotency-key", b"x-debug-request", b"expect", b"content-encoding"})
 _LINES: Final = re.compile(rb"ndjson|jsonl", re.IGNORECASE)  # what a type of `batch.NDJSON` has in it
@@ -62,24 +59,30 @@ class UsualBatch:
 
     def keep(self, found: Plain, poster: Poster) -> None:
         """`Way`: write the events."""
-        writing = asyncio.ensure_future(keep_plain(self.intake, found.events))
-        writing.add_done_callback(lambda done: self._end(done, found, poster))
+
+        def told(result: list[Receipt] | UnavailableError) -> None:
+            self.held.give_back(found.size)
+            try:
+                poster.told(self._counted(found, result))
+            except Exception:
+                poster.has_failed()
+                raise
+
+        try:
+            self.intake.committer.submit_each(found.events, told)
+        except Exception:
+            self.held.give_back(found.size)
+            raise
         poster.is_usual(self, found)
 
-    def _end(self, written: asyncio.Future[list[Verdict]], found: Plain, poster: Poster) -> None:
-        self.held.give_back(found.size)
-        error = asyncio.CancelledError() if written.cancelled() else written.exception()
-        if error is None:
-            verdicts = written.result()
+    def _counted(self, found: Plain, result: list[Receipt] | UnavailableError) -> list[Receipt] | UnavailableError:
+        """Count the batch, and put its answer together."""
+        if not isinstance(result, UnavailableError):
+            verdicts = plain_verdicts(self.intake, found.events, result)
             counts = counted(verdicts)
             self.intake.watch.count_batch(counts)
             found.told = answer(verdicts, counts)
-            poster.told([])
-        elif isinstance(error, UnavailableError):
-            poster.told(error)
-        else:
-            log.error("a batch was not kept", exc_info=error)
-            poster.has_failed()
+        return result
 
     def answer(self, found: Plain, error: UnavailableError | None) -> tuple[bytes, bool]:
         """`Way`: the verdicts, or 503."""

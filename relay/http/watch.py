@@ -19,7 +19,7 @@ from redis.exceptions import RedisError, ResponseError
 from relay.queue import keys
 from relay.queue.committing import Committer
 from relay.queue.connection import AWAY, Durability, ServerPromise, describe, server_promise, settle_form
-from relay.queue.forms import compressed_is_read
+from relay.queue.forms import read_by_all
 from relay.queue.ledger import Look, look, pending_in
 from relay.queue.server import FULL_SHARE, memory_share
 
@@ -85,7 +85,7 @@ class Watch:
         await self.redis.set(keys.PULSE, str(time.time_ns() // 1_000_000))  # fails when Redis can't write
         self.promise = await server_promise(self.redis)
         self.memory = await memory_share(self.redis)
-        self.committer.compressed = await compressed_is_read(self.redis)
+        self.committer.forms = await read_by_all(self.redis)
         self.committer.written.clear()
         try:
             self.seen = await look(self.redis, self.partitions)

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from relay.queue import keys
+from relay.queue import keys, looks
 from relay.queue.differences import Difference, Kind
+from relay.queue.ledger import looked_at
 from relay.queue.recount import Letters, Pending, recount_letters, recount_pending
 from relay.queue.tallies import HOUR_S, Place, hour_text, hours_kept
 from relay.queue.walk import Some
@@ -57,8 +58,8 @@ async def audit(redis: Redis, partitions: int) -> Audit:
 
 async def _look(redis: Redis, partition: int, told: Audit) -> int:
     """The ledger against the lengths of the streams, all read in one step; returns how many died unreadable."""
-    touched = tuple(name(partition) for name in (keys.events, keys.retry, keys.ledger, keys.dead, keys.owner))
-    flat, pending, _, _, letters, *_ = await redis.eval(keys.LOOK, len(touched), *touched)  # type: ignore[misc]
+    touched = looked_at(partition)
+    flat, pending, _, _, letters, *_ = await redis.eval(looks.LOOK, len(touched), *touched)  # type: ignore[misc]
     pairs = iter(flat)
     counters = {name.decode(): int(n) for name, n in zip(pairs, pairs, strict=True)}
     told.differences += _against_ledger(partition, counters, pending, letters)
@@ -92,7 +93,8 @@ async def _scheduled(redis: Redis, partition: int, told: Audit) -> None:
     """The retry schedule against the stream, some hundred notes in one step."""
     orphans, damaged, cursor = Some(), Some(), b"0"
     while True:
-        reply: Any = await redis.eval(keys.SCHEDULE, 2, keys.events(partition), keys.retry(partition), cursor.decode())  # type: ignore[misc]
+        touched = (keys.events(partition), keys.retry(partition), keys.bundles(partition))
+        reply: Any = await redis.eval(looks.SCHEDULE, len(touched), *touched, cursor.decode())  # type: ignore[misc]
         cursor, seen, no_event, no_note = reply
         told.scheduled += seen
         for names, found in ((no_event, orphans), (no_note, damaged)):
@@ -158,10 +160,17 @@ async def _reach(redis: Redis, partitions: int, told: Audit) -> None:
     """No partition beyond the number of partitions keeps anything."""
     async for key in redis.scan_iter(match="relay:{*}:*", count=1_000):
         named = re.fullmatch(rb"relay:\{(\d{1,9})\}:(events|dead)", key)
-        if named and int(named[1]) >= partitions and (kept := await redis.xlen(key)):
+        if named and int(named[1]) >= partitions and (kept := await _kept(redis, key, int(named[1]))):
             what = "pending events" if named[2] == b"events" else "dead letters"
             says = f"{kept} {what} are out of reach, as the data set has {partitions} partitions"
             told.differences.append(Difference(Kind.OUT_OF_REACH, int(named[1]), kept, says))
+
+
+async def _kept(redis: Redis, stream: bytes, partition: int) -> int:
+    """How many events or letters a stream has."""
+    is_dead = stream == keys.dead(partition).encode()
+    kept: Any = await redis.eval(looks.PENDING, 2, stream.decode(), "" if is_dead else keys.bundles(partition))  # type: ignore[misc]
+    return int(kept)
 
 
 def _of_place(partition: int, place: Place, by: int, says: str) -> Difference:

@@ -1,13 +1,14 @@
 """Claiming and settling: reading a partition's stream in order, and writing down what became of its events.
 
-XDEL in `settle` is the only way out of a stream, so what was read and not settled is read again.
+XDEL in `settle` is the only way out of a stream, so what was read and not settled is read again. An event's id is its
+entry's or, in a bundle, that and its place there (bundle.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import hiredis
 import orjson
@@ -16,6 +17,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from relay.queue import keys
 from relay.queue.connection import in_one_trip
+from relay.queue.parts import PENDING, place_in
 from relay.queue.reading import RawEntry
 from relay.queue.scripts import sha
 
@@ -26,7 +28,7 @@ ALONE = frozenset({"dead", "again"})  # verbs whose outcomes are settled one by 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What is known of an entry that failed: attempts so far, and when they began and go on, Unix ms.
+    """What is known of an event that failed: attempts so far, and when they began and go on, Unix ms.
 
     `failed_ms` is when the last one failed, `failing_ms` for how long it has failed while others passed.
     """
@@ -45,15 +47,17 @@ class Note:
 
 
 class Outcome(NamedTuple):
-    """One line for `settle`: verb delivered, dropped, dead or again, the entry's id, and the note for it.
+    """One line for `settle`: verb delivered, dropped, dead or again, the event's id, and the note for it.
 
-    `tally` is the event's own, or empty if the event cannot be read.
+    `tally` is the event's own, or empty if the event cannot be read. `form`: what is kept of a dead one out of a
+    bundle; else it is its entry's.
     """
 
     verb: str
-    entry_id: bytes
+    event_id: bytes
     note: bytes = b""
     tally: tuple[str, str] = ("", "")
+    form: bytes = b""
 
 
 async def read_after(
@@ -90,14 +94,33 @@ def following(entry_id: bytes) -> bytes:
     return b"%b-%d" % (ms, int(number) + 1)
 
 
-async def read_one(redis: Redis, partition: int, entry_id: bytes) -> RawEntry | None:
-    """One entry by its id, None when it is no longer pending."""
+async def read_one(redis: Redis, partition: int, event_id: bytes) -> bytes | None:
+    """The stored form of one event's entry, None when the event is no longer pending."""
+    entry_id, place = place_in(event_id)
     reply: Any = await redis.xrange(keys.events(partition), entry_id, entry_id)
-    return cast("RawEntry", reply[0]) if reply else None
+    if not reply:
+        return None
+    if place is not None and await _is_settled(redis, partition, entry_id, place):
+        return None
+    form: bytes = reply[0][1].get(b"e", b"")
+    return form
+
+
+async def _is_settled(redis: Redis, partition: int, entry_id: bytes, place: int) -> bool:
+    state = (await read_states(redis, partition, [entry_id])).get(entry_id, b"")
+    return state[place : place + 1] not in {b"", PENDING}
+
+
+async def read_states(redis: Redis, partition: int, entry_ids: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Of those bundles of which some events have an outcome: for each event whether it is pending."""
+    if not entry_ids:
+        return {}
+    told: list[bytes | None] = await redis.hmget(keys.bundles(partition), list(entry_ids))  # type: ignore[misc]
+    return {entry_id: state for entry_id, state in zip(entry_ids, told, strict=True) if state is not None}
 
 
 async def read_notes(redis: Redis, partition: int) -> dict[bytes, Note]:
-    """What earlier owners noted of the entries that failed."""
+    """What earlier owners noted of the events that failed."""
     kept: dict[bytes, bytes] = await redis.hgetall(keys.retry(partition))  # type: ignore[misc]
     return {entry_id: _note(text) for entry_id, text in kept.items()}
 
@@ -132,6 +155,7 @@ async def _settle(redis: Redis, outcomes: Mapping[int, Sequence[Outcome]], *, ag
             keys.ledger(partition),
             keys.dead(partition),
             keys.tally(partition),
+            keys.bundles(partition),
         )
         groups = _groups(lines)
         told += (len(groups), *groups)
@@ -146,11 +170,13 @@ async def _settle(redis: Redis, outcomes: Mapping[int, Sequence[Outcome]], *, ag
 
 def _groups(lines: Sequence[Outcome]) -> list[str | bytes | int]:
     """What SETTLE is told of one partition: outcomes that are alike are one group of ids."""
-    groups: dict[tuple[str, bytes, tuple[str, str], int | None], list[bytes]] = {}
+    groups: dict[tuple[str, bytes, tuple[str, str], int | None], list[Outcome]] = {}
     for n, line in enumerate(lines):
         which = (line.verb, line.note, line.tally, n if line.verb in ALONE else None)
-        groups.setdefault(which, []).append(line.entry_id)
+        groups.setdefault(which, []).append(line)
     told: list[str | bytes | int] = []
-    for (verb, note, tally, _), ids in groups.items():
-        told += (verb, note, *tally, len(ids), *ids)
+    for (verb, note, tally, _), alike in groups.items():
+        told += (verb, note, *tally, len(alike), *(line.event_id for line in alike))
+        if verb == "dead":
+            told.append(alike[0].form)
     return told

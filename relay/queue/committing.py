@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -23,7 +23,8 @@ from redis.exceptions import RedisError, ResponseError
 from relay.queue import keys, once
 from relay.queue.connection import AWAY, answer_of, describe
 from relay.queue.once import Item, PackedItem, Receipt
-from relay.queue.stored import Packed, StoredEvent, pack, pack_small, partition_of
+from relay.queue.packing import packed, packed_apart, places_of
+from relay.queue.stored import StoredEvent, partition_of
 from relay.queue.waiting import Told, UnavailableError, Waiter, answer, fail
 
 COMMIT_TIMEOUT_S = 0.9  # a sender is told 503 within a second (docs/promises.md)
@@ -46,8 +47,8 @@ class Committer:
     """Of these the events that were written since somebody cleared this."""
     keep_ms: int = 86_400_000
     """How long the key of an event is remembered."""
-    compressed: bool = False
-    """Whether events are kept compressed, which all workers have to read (forms.py)."""
+    forms: str = ""
+    """The versions of the stored form that all workers read (forms.py)."""
     _waiting: list[Waiter] = field(default_factory=list)
     _events: int = 0
     """How many events wait."""
@@ -58,13 +59,19 @@ class Committer:
 
     async def put(self, events: Sequence[StoredEvent]) -> None:
         """Keep the events; returns when they are durable, raises UnavailableError when that is not certain."""
-        await self._kept(self._packed(events))
+        await self._kept(events)
 
     def submit(self, event: StoredEvent, told: Told) -> None:
         """Keep the event, without waiting: `told` hears what `put` would return or raise."""
-        form = (pack_small if self.compressed else pack)(event)
-        packed = Packed(partition_of(event, self.partitions), event.tally, form)
-        self._let_wait(Waiter([packed], len(form), told))
+        self._let_wait(Waiter((event,), (partition_of(event, self.partitions),), len(event.body), told))
+
+    def submit_each(self, events: Sequence[StoredEvent], told: Told) -> None:
+        """Keep the events, each for itself, without waiting: `told` hears what `put_each` would return or raise."""
+        self._let_wait(self._waiter(events, told, [1] * len(events)))
+
+    async def put_each(self, events: Sequence[StoredEvent]) -> list[Receipt]:
+        """Keep the events, each for itself: as `put_items` for items of one event and without a key."""
+        return await self._kept(events, [1] * len(events))
 
     async def put_items(self, items: Sequence[Item]) -> list[Receipt]:
         """Keep the items, each of which may have a key, in their order; one receipt for each when they are durable.
@@ -74,15 +81,12 @@ class Committer:
         count alike. UNAVAILABLE is one that alone is not known to be kept; raises UnavailableError if none is. Sent
         again with its key, what was kept nevertheless is a DUPLICATE.
         """
-        packed = self._packed([event for item in items for event in item.events])
-        sizes, each = [len(item.events) for item in items], iter(packed)
-        whole: list[PackedItem] = []
-        if any(item.once is not None and item.events for item in items):
-            whole = [once.packed_item(item, list(islice(each, len(item.events)))) for item in items]
-        return await self._kept(packed, sizes, whole)
+        events = [event for item in items for event in item.events]
+        keyed = any(item.once is not None and item.events for item in items)
+        return await self._kept(events, [len(item.events) for item in items], items if keyed else ())
 
     async def _kept(
-        self, packed: list[Packed], sizes: Sequence[int] = (), items: Sequence[PackedItem] = ()
+        self, events: Sequence[StoredEvent], sizes: Sequence[int] = (), items: Sequence[Item] = ()
     ) -> list[Receipt]:
         done: asyncio.Future[list[Receipt]] = asyncio.get_running_loop().create_future()
 
@@ -94,24 +98,19 @@ class Committer:
             else:
                 done.set_result(result)
 
-        self._let_wait(Waiter(packed, sum(len(event.form) for event in packed), told, sizes, items))
+        self._let_wait(self._waiter(events, told, sizes, items))
         return await done
+
+    def _waiter(
+        self, events: Sequence[StoredEvent], told: Told, sizes: Sequence[int], items: Sequence[Item] = ()
+    ) -> Waiter:
+        size = sum([len(event.body) for event in events])
+        return Waiter(events, places_of(events, self.partitions), size, told, sizes, items)
 
     def _let_wait(self, waiter: Waiter) -> None:
         self._waiting.append(waiter)
-        self._events += len(waiter.packed)
+        self._events += len(waiter.events)
         self._wake.set()
-
-    def _packed(self, events: Sequence[StoredEvent]) -> list[Packed]:
-        """The events as they are written. Those of one visitor, whom a batch has hundreds of, have one place."""
-        write = pack_small if self.compressed else pack
-        packed, last, place = [], None, (0, ("", ""))
-        for event in events:
-            visitor = (event.user_agent, event.ip, event.site, event.accepted_ms)
-            if visitor != last:
-                last, place = visitor, (partition_of(event, self.partitions), event.tally)
-            packed.append(Packed(*place, write(event)))
-        return packed
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -147,13 +146,13 @@ class Committer:
         """Take the waiters of one write, in the order of their arrival; one request is never torn apart."""
         taken = events = size = 0
         for waiter in self._waiting:
-            events += len(waiter.packed)
+            events += len(waiter.events)
             size += waiter.size
             if taken and (events > EVENTS_A_WRITE or size > BYTES_A_WRITE):
                 break
             taken += 1
         batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
-        self._events -= sum(len(waiter.packed) for waiter in batch)
+        self._events -= sum(len(waiter.events) for waiter in batch)
         if not self._waiting:
             self._wake.clear()
         return batch
@@ -165,12 +164,12 @@ class Committer:
         return waiting
 
     async def _write(self, batch: list[Waiter]) -> None:
-        by_partition: dict[int, list[Packed]] = {}
+        by_partition: dict[int, list[StoredEvent]] = {}
         for waiter in batch:
             if not waiter.items:
-                for event in waiter.packed:
-                    by_partition.setdefault(event.partition, []).append(event)
-        groups = once.calls([item for waiter in batch for item in waiter.items])
+                for event, place in zip(waiter.events, waiter.places, strict=True):
+                    by_partition.setdefault(place, []).append(event)
+        groups = once.calls([item for waiter in batch for item in self._packed_items(waiter)])
         connection = await self._connected()
         calls = [self._command(by_partition)] if by_partition else []
         calls += [once.command(self._once_sha, items, self.keep_ms) for items in groups]
@@ -180,6 +179,14 @@ class Committer:
         if failed or not all(isinstance(word, Receipt) for word in told):
             await self._disconnect()  # also an unknown script after a failover: a new connection loads it again
         answer(batch, failed, told)
+
+    def _packed_items(self, waiter: Waiter) -> Iterator[PackedItem]:
+        """Items any of which has a key, each event in an entry of its own, as one may be kept and the other not."""
+        each = iter(zip(waiter.events, waiter.places, strict=True))
+        for item in waiter.items:
+            some = islice(each, len(item.events))
+            entries = [entry for event, place in some for entry in packed_apart(place, [event], self.forms)]
+            yield once.packed_item(item, entries)
 
     def _told(self, items: Sequence[PackedItem], reply: Any) -> list[Receipt | str]:
         """Of each item its receipt, or why it failed."""
@@ -192,7 +199,7 @@ class Committer:
             Receipt(word) if word in _RECEIPTS else describe(ResponseError(word)) for word in map(bytes.decode, reply)
         ]
 
-    def _failed(self, by_partition: Mapping[int, list[Packed]], reply: Any) -> dict[int, str]:
+    def _failed(self, by_partition: Mapping[int, list[StoredEvent]], reply: Any) -> dict[int, str]:
         """Of PUT's reply the partitions that failed, and why."""
         if isinstance(reply, RedisError):
             return dict.fromkeys(by_partition, describe(reply))
@@ -208,22 +215,23 @@ class Committer:
         self.backlog[partition] = self.backlog.get(partition, 0) + events
         self.written[partition] += events
 
-    def _command(self, by_partition: Mapping[int, list[Packed]]) -> bytes:
+    def _command(self, by_partition: Mapping[int, list[StoredEvent]]) -> bytes:
         """The call of PUT, ready to send."""
         touched: list[str] = []
         told: list[str | bytes | int] = []
         for partition, events in by_partition.items():
-            touched += (keys.events(partition), keys.ledger(partition), keys.tally(partition))
+            entries = packed(partition, events, self.forms)
+            touched += (keys.events(partition), keys.ledger(partition), keys.tally(partition), keys.bundles(partition))
             tallies: dict[tuple[str, str], int] = {}
-            for event in events:
-                tallies[event.tally] = tallies.get(event.tally, 0) + 1
-            told += (len(tallies), len(events))
+            for entry in entries:
+                tallies[entry.tally] = tallies.get(entry.tally, 0) + entry.events
+            told += (len(tallies), len(events), len(entries))
             for (hour, site), n in tallies.items():
                 told += (hour, site, n)
-            told += [event.form for event in events]
+            told += [entry.form for entry in entries]
         words = (b"EVALSHA", self._put_sha, len(touched), *touched, *told)
-        packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
-        return packed
+        call: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows tuples of one only
+        return call
 
     async def _connected(self) -> Connection:
         if self._connection is None:

@@ -1,4 +1,4 @@
-"""Every Redis key, and every Lua script that an event goes through, and nothing that runs them.
+"""Every Redis key, and every Lua script that changes what is kept of an event, and nothing that runs them.
 
 All keys of a partition share the hash tag `{p}`, and each script touches one slot, but for those that put and settle:
 they write for all partitions in one step. Events never expire: XDEL in `SETTLE` is the only way out of a stream. What
@@ -22,8 +22,19 @@ ARQ_QUEUE: Final = "relay:arq"  # zset of arq: upkeep jobs only, never events
 
 
 def events(partition: int) -> str:
-    """Stream of pending events; an entry's field `e` is the stored form."""
+    """Stream of pending events; an entry's field `e` is the stored form, of one event or of several."""
     return f"relay:{{{partition}}}:events"
+
+
+def bundles(partition: int) -> str:
+    """Hash: id of an entry with several events → for each of them 0 while it is pending, 1 when it has its outcome.
+
+    Only entries of which some have one are in it. MORE: how many more events are pending than there are entries.
+    """
+    return f"relay:{{{partition}}}:bundles"
+
+
+MORE: Final = "more"
 
 
 def owner(partition: int) -> str:
@@ -92,56 +103,112 @@ local function each(step, ...)
 end
 """
 
-# KEYS events, ledger, prefix of tallies of each partition. ARGV of each: how many tallies, how many events, hour, site,
-# count of each tally, events. One call for all, as a call each costs more than their events; what is damaged in one
-# partition fails that one only. → of each '', or the server's words why it failed.
+# The events of a bundle (byte 52 of a form's beginning, then, behind the mark, how many) are known by a dot and their
+# place behind the entry's id: here whether each has its outcome, nil if the entry is gone.
+STATE: Final = """
+local function state_of(events, bundles, id)
+  local state = redis.call('HGET', bundles, id)
+  if state then return state end
+  local entry = redis.call('XRANGE', events, id, id)[1]
+  local form = entry and entry[2][2]
+  return form and string.rep('0', string.byte(form) == 52 and string.byte(form, 8) or 1)
+end
+local function is_pending(events, bundles, id)
+  local entry, place = string.match(id, '^(.+)%.(%d+)$')
+  if not entry then return #redis.call('XRANGE', events, id, id) > 0 end
+  local state = state_of(events, bundles, entry)
+  return state and string.sub(state, place + 1, place + 1) == '0'
+end
+"""
+
+# KEYS events, ledger, prefix of tallies, bundles of each partition. ARGV of each: how many tallies, how many events, in
+# how many entries, hour, site, count of each tally, entries. One call for all, as a call each costs more than their
+# events; what is damaged in one partition fails that one only. → of each '', or the server's words why it failed.
 PUT: Final = (
     "#!lua"
     + EACH
     + TALLY
     + """
 local function put(k, at)
-  local first, n = at + 2 + 3 * ARGV[at], ARGV[at + 1]
-  for i = first, first + n - 1 do redis.call('XADD', KEYS[k], '*', 'e', ARGV[i]) end
+  local first, n, entries = at + 3 + 3 * ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local more = n - entries
+  if more > 0 then redis.call('HLEN', KEYS[k + 3]) end
+  for i = first, first + entries - 1 do redis.call('XADD', KEYS[k], '*', 'e', ARGV[i]) end
+  if more > 0 then redis.call('HINCRBY', KEYS[k + 3], 'more', more) end
   redis.call('HINCRBY', KEYS[k + 1], 'accepted', n)
-  for i = at + 2, first - 1, 3 do tally(KEYS[k + 2], ARGV[i], 'accepted', ARGV[i + 1], tonumber(ARGV[i + 2])) end
+  for i = at + 3, first - 1, 3 do tally(KEYS[k + 2], ARGV[i], 'accepted', ARGV[i + 1], tonumber(ARGV[i + 2])) end
   return ''
 end
 local replies, at = {}, 1
-for k = 1, #KEYS, 3 do
+for k = 1, #KEYS, 4 do
   replies[#replies + 1] = each(put, k, at)
-  at = at + 2 + 3 * ARGV[at] + ARGV[at + 1]
+  at = at + 3 + 3 * ARGV[at] + ARGV[at + 2]
 end
 return replies
 """
 )
 
-# KEYS events, retry, ledger, dead, prefix of tallies of each partition. ARGV: '1' if this call may be a repeat of one
-# whose answer was lost, then of each partition how many words follow, and groups of like outcomes: verb, note, hour,
-# site, how many ids, ids. Verb and note are delivered|- , dropped|cause, dead|JSON with a "reason", again|JSON; the
-# last two alone. Facts need no lease: only the first that is said counts. A damaged key fails its own partition, before
-# an event is deleted. → of each how many found their entry gone (sent by another, too), or the server's words why it
-# failed.
+# KEYS events, retry, ledger, dead, prefix of tallies, bundles of each partition. ARGV: '1' if this call may be a repeat
+# of one whose answer was lost, then of each partition how many words follow, and groups of like outcomes: verb, note,
+# hour, site, how many ids, ids. Verb and note are delivered|- , dropped|cause, dead|JSON with a "reason", again|JSON;
+# the last two alone, and behind the id of a dead one the form to keep of it, empty if that is its entry's. Facts need
+# no lease: only the first that is said counts. A damaged key fails its own partition, before an event is deleted.
+# → of each how many found their entry gone (sent by another, too), or the server's words why it failed.
 SETTLE: Final = (
     "#!lua flags=allow-oom"
     + EACH
     + TALLY
+    + STATE
     + """
 local again = ARGV[1] == '1'
+-- Takes events out: an entry when nothing of it is pending. → how many of them were.
+local function take_out(events, bundles, first, last)
+  local whole, states, gone, more = {}, {}, 0, 0
+  for i = first, last do
+    local id, place = string.match(ARGV[i], '^(.+)%.(%d+)$')
+    if id then
+      local state = states[id] or state_of(events, bundles, id)
+      if state and string.sub(state, place + 1, place + 1) == '0' then
+        states[id] = string.sub(state, 1, place) .. '1' .. string.sub(state, place + 2)
+        more = more - 1
+      end
+    else
+      whole[#whole + 1] = ARGV[i]
+    end
+  end
+  gone = -more
+  for id, state in pairs(states) do
+    if string.find(state, '0', 1, true) then
+      redis.call('HSET', bundles, id, state)
+    else
+      redis.call('HDEL', bundles, id)
+      more = more + redis.call('XDEL', events, id)
+    end
+  end
+  if more ~= 0 then redis.call('HINCRBY', bundles, 'more', more) end
+  return #whole > 0 and gone + redis.call('XDEL', events, unpack(whole)) or gone
+end
+-- A dead event's form, if it is still pending.
+local function form_of(events, bundles, id, form)
+  if form ~= '' then return is_pending(events, bundles, id) and form end
+  local entry = redis.call('XRANGE', events, id, id)[1]
+  return entry and entry[2][2]
+end
 local function settle(k, i, last)
-  local events, retry, ledger, dead, tallies = unpack(KEYS, k, k + 4)
+  local events, retry, ledger, dead, tallies, bundles = unpack(KEYS, k, k + 5)
   local repeats = 0
   redis.call('HLEN', retry)
   redis.call('HLEN', ledger)
+  redis.call('HLEN', bundles)
   while i <= last do
     local verb, note, n, id = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 4]), ARGV[i + 5]
     if verb == 'again' then
-      if #redis.call('XRANGE', events, id, id) > 0 then redis.call('HSET', retry, id, note) end
+      if is_pending(events, bundles, id) then redis.call('HSET', retry, id, note) end
     else
-      local letter = verb == 'dead' and redis.call('XRANGE', events, id, id)[1]
-      local reason = letter and cjson.decode(note)['reason']
-      if letter then redis.call('XADD', dead, '*', 'e', letter[2][2], 'n', note) end
-      local gone = redis.call('XDEL', events, unpack(ARGV, i + 5, i + 4 + n))
+      local form = verb == 'dead' and form_of(events, bundles, id, ARGV[i + 6])
+      local reason = form and cjson.decode(note)['reason']
+      if form then redis.call('XADD', dead, '*', 'e', form, 'n', note) end
+      local gone = take_out(events, bundles, i + 5, i + 4 + n)
       if gone > 0 then
         redis.call('HDEL', retry, unpack(ARGV, i + 5, i + 4 + n))
         redis.call('HINCRBY', ledger, verb, gone)
@@ -152,12 +219,12 @@ local function settle(k, i, last)
       if not again then repeats = repeats + n - gone end
       if not again and gone < n and verb == 'delivered' then redis.call('HINCRBY', ledger, 'repeated', n - gone) end
     end
-    i = i + 5 + n
+    i = i + 5 + n + (verb == 'dead' and 1 or 0)
   end
   return repeats
 end
 local replies, at = {}, 2
-for k = 1, #KEYS, 5 do
+for k = 1, #KEYS, 6 do
   local last = at + ARGV[at]
   replies[#replies + 1] = each(settle, k, at + 1, last)
   at = last + 1
@@ -165,14 +232,6 @@ end
 return replies
 """
 )
-
-# KEYS events, retry, ledger, dead, owner. → one consistent look at a partition.
-LOOK: Final = """#!lua flags=no-writes
-local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-return {redis.call('HGETALL', KEYS[3]), redis.call('XLEN', KEYS[1]), first and first[1] or '',
-        redis.call('HLEN', KEYS[2]), redis.call('XLEN', KEYS[4]), redis.call('GET', KEYS[5]) or '',
-        redis.call('TIME')}
-"""
 
 # KEYS events, ledger, dead, prefix of tallies. ARGV id, hour, site of each dead letter. One whose note is damaged
 # stays: it could not be taken out of the count of its reason. → how many went back to the end of the stream.
@@ -209,67 +268,6 @@ RETAIN: Final = """#!lua flags=allow-oom
 local gone = redis.call('XTRIM', KEYS[2], 'MINID', ARGV[1]) + redis.call('XTRIM', KEYS[2], 'MAXLEN', ARGV[2])
 if gone > 0 then redis.call('HINCRBY', KEYS[1], 'purged', gone) end
 return gone
-"""
-
-# Reads entries of a stream without their bodies: id, the stored form's head (of version 3, 51, all of it: its head is
-# inside), note. Ends after so many entries or bytes (a body may have a megabyte), and says whether that was the end of
-# what was asked for.
-_HEADS: Final = """
-local function heads(key, from, last, most, most_bytes)
-  local found, bytes = {}, 0
-  while #found < 3 * most and bytes < most_bytes do
-    local page = redis.call('XRANGE', key, from, last, 'COUNT', 10)
-    for _, entry in ipairs(page) do
-      local form = entry[2][1] == 'e' and entry[2][2] or ''
-      found[#found + 1] = entry[1]
-      local head = string.byte(form) == 51 and #form or string.find(form, '\\n', 1, true) or 0
-      found[#found + 1] = string.sub(form, 1, head)
-      found[#found + 1] = entry[2][3] == 'n' and entry[2][4] or ''
-      bytes = bytes + #form
-    end
-    if #page < 10 then return found, true end
-    from = '(' .. page[#page][1]
-  end
-  return found, false
-end
-"""
-
-# KEYS stream. ARGV first id, last id, most entries, most bytes. → id, head, note of each.
-HEADS: Final = (
-    "#!lua flags=no-writes"
-    + _HEADS
-    + """
-return (heads(KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])))
-"""
-)
-
-# KEYS events, tallies. ARGV most entries, most bytes. → heads of all pending events, and the tallies at that moment;
-# empty if there are more.
-MOMENT: Final = (
-    "#!lua flags=no-writes"
-    + _HEADS
-    + """
-local found, whole = heads(KEYS[1], '-', '+', tonumber(ARGV[1]), tonumber(ARGV[2]))
-if not whole then return {} end
-local tallies = {}
-for i = 2, #KEYS do tallies[i - 1] = redis.call('HGETALL', KEYS[i]) end
-return {found, tallies}
-"""
-)
-
-# KEYS events, retry. ARGV cursor. → next cursor, how many notes were looked at, those whose event is not pending, and
-# those that are no note.
-SCHEDULE: Final = """#!lua flags=no-writes
-local page = redis.call('HSCAN', KEYS[2], ARGV[1], 'COUNT', 500)
-local orphans, damaged = {}, {}
-for i = 1, #page[2], 2 do
-  local id = page[2][i]
-  local found = redis.pcall('XRANGE', KEYS[1], id, id)
-  if found['err'] or #found == 0 then orphans[#orphans + 1] = id end
-  local read, note = pcall(cjson.decode, page[2][i + 1])
-  if not read or type(note) ~= 'table' or not note['next_ms'] then damaged[#damaged + 1] = id end
-end
-return {page[1], #page[2] / 2, orphans, damaged}
 """
 
 # KEYS sources, changes. ARGV name, what is kept of it now (empty: nothing), what shall be (empty: nothing), '1' if the

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from redis.asyncio import Redis
 
-from relay.queue import keys
+from relay.queue import keys, looks
 from relay.queue.leases import LIVE_MS
 
 COUNTERS = ("accepted", "delivered", "dropped", "dead")
@@ -58,8 +58,8 @@ async def look(redis: Redis, partitions: int) -> Look:
     """Read the whole state in one round trip. Raises what redis-py raises."""
     pipe = redis.pipeline(transaction=False)
     for p in range(partitions):
-        touched = (keys.events(p), keys.retry(p), keys.ledger(p), keys.dead(p), keys.owner(p))
-        pipe.eval(keys.LOOK, len(touched), *touched)
+        touched = looked_at(p)
+        pipe.eval(looks.LOOK, len(touched), *touched)
     pipe.zrange(keys.WORKERS, 0, -1, withscores=True)
     pipe.hgetall(keys.WORKER_STATES)
     pipe.hgetall(keys.REFUSED)
@@ -87,10 +87,25 @@ async def look(redis: Redis, partitions: int) -> Look:
     )
 
 
+def looked_at(partition: int) -> tuple[str, ...]:
+    """The keys of one look at a partition."""
+    names = (keys.events, keys.retry, keys.ledger, keys.dead, keys.owner, keys.bundles)
+    return tuple(name(partition) for name in names)
+
+
 async def pending_in(redis: Redis, partitions: int) -> dict[int, int]:
     """The pending events of each partition whose stream can be read, whatever else of it is damaged. Raises AWAY."""
+    told = await _pending(redis, partitions, raise_on_error=False)
+    return {p: pending for p, pending in enumerate(told) if isinstance(pending, int)}
+
+
+async def pending_events(redis: Redis, partitions: int) -> int:
+    """How many events are pending in all. Raises what redis-py raises."""
+    return sum(await _pending(redis, partitions, raise_on_error=True))
+
+
+async def _pending(redis: Redis, partitions: int, *, raise_on_error: bool) -> list[Any]:
     pipe = redis.pipeline(transaction=False)
     for p in range(partitions):
-        pipe.xlen(keys.events(p))
-    lengths = await pipe.execute(raise_on_error=False)
-    return {p: length for p, length in enumerate(lengths) if isinstance(length, int)}
+        pipe.eval(looks.PENDING, 2, keys.events(p), keys.bundles(p))
+    return await pipe.execute(raise_on_error=raise_on_error)

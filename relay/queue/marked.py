@@ -16,9 +16,10 @@ from redis.asyncio.client import Pipeline
 
 from relay.queue import keys
 from relay.queue.connection import describe
-from relay.queue.forms import compressed_is_read
+from relay.queue.forms import read_by_all
 from relay.queue.once import Once
-from relay.queue.stored import StoredEvent, pack, pack_small, partition_of
+from relay.queue.packing import packed, packed_apart
+from relay.queue.stored import StoredEvent, partition_of
 from relay.queue.waiting import UnavailableError
 
 REPLAYS: Final = "relay:replays"  # hash: id of a log → JSON by which it is known again
@@ -32,33 +33,37 @@ def marks_key(partition: int) -> str:
 
 _MARK: Final = """
 local mark = redis.call('HGET', KEYS[4], ARGV[1]) or '0'
-if mark == ARGV[3] then return {redis.call('XLEN', KEYS[1]), 0} end
+local function pending() return redis.call('XLEN', KEYS[1]) + (redis.call('HGET', KEYS[5], 'more') or 0) end
+if mark == ARGV[3] then return {pending(), 0} end
 if mark ~= ARGV[2] then return {-1, 0} end
 """
 
 # Both write the events first, then the mark, then the counters, as what a script did before it failed is not undone:
 # where the stream is damaged the slice is not marked, and can be put again; a damaged counter doubles nothing.
 
-# KEYS events, ledger, prefix of tallies, marks. ARGV id of the log, its mark as the caller knows it, its mark
-# afterwards, then as PUT. → length of the stream, also if the mark is there already (the answer to the same call was
+# KEYS events, ledger, prefix of tallies, marks, bundles. ARGV id of the log, its mark as the caller knows it, its mark
+# afterwards, then as PUT. → how many are pending, also if the mark is there already (the answer to the same call was
 # lost), -1 if somebody else moved it; 0.
 PUT_MARKED: Final = (
     "#!lua"
     + keys.TALLY
     + _MARK
     + """
-local first = 5 + 3 * ARGV[4]
+local n, more = tonumber(ARGV[5]), ARGV[5] - ARGV[6]
+local first = 7 + 3 * ARGV[4]
+if more > 0 then redis.call('HLEN', KEYS[5]) end
 for i = first, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
+if more > 0 then redis.call('HINCRBY', KEYS[5], 'more', more) end
 redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
-if #ARGV >= first then redis.call('HINCRBY', KEYS[2], 'accepted', #ARGV - first + 1) end
-for i = 5, first - 1, 3 do tally(KEYS[3], ARGV[i], 'accepted', ARGV[i + 1], tonumber(ARGV[i + 2])) end
-return {redis.call('XLEN', KEYS[1]), 0}
+if n > 0 then redis.call('HINCRBY', KEYS[2], 'accepted', n) end
+for i = 7, first - 1, 3 do tally(KEYS[3], ARGV[i], 'accepted', ARGV[i + 1], tonumber(ARGV[i + 2])) end
+return {pending(), 0}
 """
 )
 
-# The same where events have ids. KEYS also the records (see once.py). ARGV as above as far as the marks, life of a
-# record in ms, then for each event which of KEYS is its record (0: none), fingerprint, hour, site, stored form.
-# → as above, and how many were known by their records, which are not put again.
+# The same where events have ids, each in an entry of its own. KEYS also the records (see once.py). ARGV as above as far
+# as the marks, life of a record in ms, then for each event which of KEYS is its record (0: none), fingerprint, hour,
+# site, stored form. → as above, and how many were known by their records, which are not put again.
 PUT_MARKED_ONCE: Final = (
     "#!lua"
     + keys.TALLY
@@ -79,7 +84,7 @@ redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
 if duplicates > 0 then redis.call('HINCRBY', KEYS[2], 'duplicates', duplicates) end
 if #fresh > 0 then redis.call('HINCRBY', KEYS[2], 'accepted', #fresh) end
 for _, i in ipairs(fresh) do tally(KEYS[3], ARGV[i + 2], 'accepted', ARGV[i + 3], 1) end
-return {redis.call('XLEN', KEYS[1]), duplicates}
+return {pending(), duplicates}
 """
 )
 
@@ -135,10 +140,13 @@ class Marks:
             partition = partition_of(placed.event, len(self.at))
             if placed.offset >= self.at[partition]:
                 by_partition[partition].append(placed)
-        write = pack_small if await compressed_is_read(self.redis) else pack
+        forms = await read_by_all(self.redis)
         pipe = self.redis.pipeline(transaction=False)
         for partition, mine in enumerate(by_partition):
-            self._call(pipe, partition, end, [(placed, write(placed.event)) for placed in mine])
+            if any(placed.once for placed in mine):
+                self._call_once(pipe, partition, end, mine, forms)
+            else:
+                self._call(pipe, partition, end, [placed.event for placed in mine], forms)
         answers: list[Any] = await pipe.execute(raise_on_error=False)
         for answer in answers:
             if isinstance(answer, Exception):
@@ -148,21 +156,34 @@ class Marks:
         self.at = [max(mark, end) for mark in self.at]
         return Written(sum(pending for pending, _ in answers), sum(known for _, known in answers))
 
-    def _call(self, pipe: Pipeline, partition: int, end: int, events: list[tuple[Placed, bytes]]) -> None:
-        """One call of a script, with these events and their stored forms."""
-        touched = [keys.events(partition), keys.ledger(partition), keys.tally(partition), marks_key(partition)]
-        mark = self.at[partition]
-        words: list[Any] = [self.log, mark, max(mark, end)]
-        if not any(placed.once for placed, _ in events):
-            tallies = Counter(placed.event.tally for placed, _ in events)
-            counted = [part for (hour, site), n in tallies.items() for part in (hour, site, n)]
-            words += [len(tallies), *counted, *(form for _, form in events)]
-            pipe.eval(PUT_MARKED, len(touched), *touched, *words)
-            return
-        words.append(self.keep_ms)
-        for (_, event, once), form in events:
+    def _call(self, pipe: Pipeline, partition: int, end: int, events: Sequence[StoredEvent], forms: str) -> None:
+        """One call of the script, with events none of which has an id."""
+        entries = packed(partition, events, forms)
+        tallies = Counter[tuple[str, str]]()
+        for entry in entries:
+            tallies[entry.tally] += entry.events
+        counted = [part for (hour, site), n in tallies.items() for part in (hour, site, n)]
+        sizes = (len(tallies), len(events), len(entries))
+        words: list[Any] = [*self._moved(partition, end), *sizes, *counted, *(entry.form for entry in entries)]
+        touched = _touched(partition)
+        pipe.eval(PUT_MARKED, len(touched), *touched, *words)
+
+    def _call_once(self, pipe: Pipeline, partition: int, end: int, events: Sequence[Placed], forms: str) -> None:
+        """The same where some have ids."""
+        touched, entries = _touched(partition), packed_apart(partition, [placed.event for placed in events], forms)
+        words: list[Any] = [*self._moved(partition, end), self.keep_ms]
+        for (_, event, once), entry in zip(events, entries, strict=True):
             if once is not None:
                 touched.append(once.record(event.site))
             record, print_ = (0, b"") if once is None else (len(touched), once.fingerprint())
-            words += [record, print_, *event.tally, form]
+            words += [record, print_, *entry.tally, entry.form]
         pipe.eval(PUT_MARKED_ONCE, len(touched), *touched, *words)
+
+    def _moved(self, partition: int, end: int) -> tuple[str, int, int]:
+        """Which log, and its mark before and afterwards."""
+        mark = self.at[partition]
+        return self.log, mark, max(mark, end)
+
+
+def _touched(partition: int) -> list[str]:
+    return [name(partition) for name in (keys.events, keys.ledger, keys.tally, marks_key, keys.bundles)]

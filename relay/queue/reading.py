@@ -1,4 +1,4 @@
-"""Reading on where many events wait: a page that ends after so many entries or bytes, of one site or of all.
+"""Reading on where many events wait: a page that ends after so many events or bytes, of one site or of all.
 
 The server leaves out other sites' events, so that what is read twice for one site costs the worker nothing. Of what
 does not wait yet it can't tell: that is `read_after` in claiming.py.
@@ -19,26 +19,28 @@ from relay.queue.stored import head_of, mark_of
 
 RawEntry = tuple[bytes, dict[bytes, bytes]]
 
-# KEYS events. ARGV first id, last id, most entries, most bytes, what a plain form has behind its version, what one of
-# version 3 (51) has there (both empty: all). → the last id that was looked at, then id and form of each that is meant;
-# empty if there was nothing to look at.
+# KEYS events. ARGV first id, last id, most events, most bytes, what a plain form has behind its version, what those of
+# versions 3 and 4 (bytes 51, 52) have there (both empty: all). → the last id that was looked at, then id and form of
+# each entry that is meant; empty if there was nothing to look at.
 READ: Final = """#!lua flags=no-writes
-local from, most, most_bytes = ARGV[1], 2 * ARGV[3], tonumber(ARGV[4])
-local found, looked, bytes = {}, 0, 0
+local from, most, most_bytes = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local found, events, looked, bytes = {}, 0, 0, 0
 repeat
   local page = redis.call('XRANGE', KEYS[1], from, ARGV[2], 'COUNT', 16)
   for _, entry in ipairs(page) do
     local form = entry[2][1] == 'e' and entry[2][2] or ''
-    local head = string.byte(form) == 51 and ARGV[6] or ARGV[5]
+    local version = string.byte(form)
+    local head = (version == 51 or version == 52) and ARGV[6] or ARGV[5]
     if string.sub(form, 2, 1 + #head) == head then
       found[#found + 1] = entry[1]
       found[#found + 1] = form
+      events = events + (version == 52 and string.byte(form, 8) or 1)
       bytes = bytes + #form
     end
   end
   if #page > 0 then from = '(' .. page[#page][1] end
   looked = looked + #page
-until #page < 16 or #found >= most or bytes >= most_bytes or looked >= 1000
+until #page < 16 or events >= most or bytes >= most_bytes or looked >= 1000
 if looked > 0 then table.insert(found, 1, string.sub(from, 2)) end
 return found
 """
@@ -49,7 +51,7 @@ async def read_on(
 ) -> tuple[bytes | None, list[RawEntry]]:
     """The entries within `span`, first and last id: all, or those of one site (and of one with the same mark).
 
-    At most `most` entries and bytes, and a few. Returns them with the last id that was looked at, None if there was
+    At most `most` events and bytes, and a few. Returns them with the last id that was looked at, None if there was
     nothing there.
     """
     heads = (b"", b"") if site is None else (head_of(site), mark_of(site))

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from relay.queue import keys
+from relay.queue import keys, looks
 from relay.queue.tallies import NOTHING, Place, Tally, by_site, tallies_of
 from relay.queue.walk import PAGE, PAGE_BYTES, Walk, heads_in, pages_of
 
@@ -131,7 +131,7 @@ async def _walked(redis: Redis, stream: str, walk: Walk, hours: frozenset[int]) 
     """Walk through a whole stream, between two readings of the tallies."""
     redriven, _ = await _counters(redis, walk.partition)
     before = await tallies_of(redis, walk.partition, sorted(hours))
-    async for heads in pages_of(redis, stream):
+    async for heads in pages_of(redis, stream, keys.bundles(walk.partition)):
         walk.add(heads)
     after = await tallies_of(redis, walk.partition, sorted(hours))
     redriven_since, purged = await _counters(redis, walk.partition)
@@ -141,8 +141,9 @@ async def _walked(redis: Redis, stream: str, walk: Walk, hours: frozenset[int]) 
 async def _at_once(redis: Redis, walk: Walk, hours: frozenset[int]) -> Stretch | None:
     """Read a short stream and these hours' tallies in one step; None if it is not short."""
     wanted = sorted(hours)
-    touched = (keys.events(walk.partition), *(keys.tally(walk.partition, hour) for hour in wanted))
-    reply: Any = await redis.eval(keys.MOMENT, len(touched), *touched, str(PAGE), str(PAGE_BYTES))  # type: ignore[misc]
+    partition = walk.partition
+    touched = (keys.events(partition), keys.bundles(partition), *(keys.tally(partition, hour) for hour in wanted))
+    reply: Any = await redis.eval(looks.MOMENT, len(touched), *touched, str(PAGE), str(PAGE_BYTES))  # type: ignore[misc]
     if not reply:
         return None
     flat, tallies = reply

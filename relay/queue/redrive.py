@@ -13,12 +13,13 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from redis.asyncio import Redis
 
 from relay.queue import keys
 from relay.queue.dead import CHUNK, DeadLetter, Which, chunks
+from relay.queue.ledger import pending_events
 
 RATE_PER_S: Final = 100.0  # a small part of what Plausible takes, and a million in three hours
 MAX_PENDING: Final = 1_000  # a worker sends these within seconds
@@ -70,18 +71,14 @@ class Redrive:
 
     async def _room_for(self, letters: int) -> None:
         told = False
-        while not self.stop.is_set() and (pending := await self._pending()) + letters > self.pace.max_pending:
+        while (
+            not self.stop.is_set()
+            and (pending := await pending_events(self.redis, self.partitions)) + letters > self.pace.max_pending
+        ):
             if not told:
                 self.on_wait(pending)
             told = True
             await self._sleep(LOOK_S)
-
-    async def _pending(self) -> int:
-        pipe = self.redis.pipeline(transaction=False)
-        for partition in range(self.partitions):
-            pipe.xlen(keys.events(partition))
-        lengths: list[Any] = await pipe.execute()
-        return sum(lengths)
 
     async def _sleep(self, for_s: float) -> None:
         with contextlib.suppress(TimeoutError):

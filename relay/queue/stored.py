@@ -2,8 +2,8 @@
 
 It opens with the digit of its version. Version 1: a line of JSON with site, address, User-Agent, when it was accepted
 and flags, then the body as it came. Version 2: the same, and when it occurred. Version 3 has the same in a third of the
-bytes, compressed (compressed.py), and is written only where all workers read it (forms.py); what does not become
-shorter stays plain. Nothing else of a request is kept.
+bytes, compressed (compressed.py); what does not become shorter stays plain. Version 4 is several events in one entry
+(bundle.py). Both are written only where all workers read them (forms.py). Nothing else of a request is kept.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from relay.queue.keys import OTHER_SITES
 PLAIN: Final = b"1"
 WITH_TIME: Final = b"2"
 SMALL: Final = b"3"
-READS: Final = "123"  # the versions that this relay reads
+BUNDLE: Final = b"4"
+READS: Final = "1234"  # the versions that this relay reads
 _HAS_JSON: Final = frozenset({PLAIN, WITH_TIME})
+_HAS_MARK: Final = frozenset({SMALL, BUNDLE})
 
 # Version 3: its digit, six bytes by which its site is found, flags, times in ms, address, block.
-_MARK_BYTES, _TIME_BYTES = 6, 6
+MARK_BYTES, TIME_BYTES = 6, 6
 _REVENUE, _ENGAGEMENT, _AGENT, _OCCURRED, _IPV6 = 1, 2, 4, 8, 16
 _KNOWN_FLAGS = 31
-_FLAGS_AT = 1 + _MARK_BYTES
+_FLAGS_AT = 1 + MARK_BYTES
 _TIMES_AT = _FLAGS_AT + 1
 SITE_CHARACTERS: Final = 253  # the longest name in DNS; longer ones are made up, and not counted apart
 
@@ -73,7 +75,7 @@ class StoredEvent(NamedTuple):
 
 
 class Packed(msgspec.Struct, frozen=True, gc=False):
-    """An event as it is written: where to, where it is counted beside the ledger, and its stored form.
+    """An entry as it is written: where to, where it is counted beside the ledger, its stored form, how many events.
 
     A struct, as it is made in a quarter of a frozen dataclass's time.
     """
@@ -81,6 +83,7 @@ class Packed(msgspec.Struct, frozen=True, gc=False):
     partition: int
     tally: tuple[str, str]
     form: bytes
+    events: int = 1
 
 
 def partition_of(event: StoredEvent, partitions: int) -> int:
@@ -114,10 +117,10 @@ def _small(event: StoredEvent) -> bytes | None:
         return None
     flags = (revenue and _REVENUE) | (engagement and _ENGAGEMENT) | (agent is not None and _AGENT) | (is_v6 and _IPV6)
     try:
-        times = accepted_ms.to_bytes(_TIME_BYTES, "big")
+        times = accepted_ms.to_bytes(TIME_BYTES, "big")
         if occurred_ms is not None:
             flags |= _OCCURRED
-            times += occurred_ms.to_bytes(_TIME_BYTES, "big")
+            times += occurred_ms.to_bytes(TIME_BYTES, "big")
         address = inet_pton(AF_INET6 if is_v6 else AF_INET, ip)
     except (OSError, OverflowError):
         return None
@@ -134,7 +137,7 @@ def head_of(site: str) -> bytes:
 @lru_cache(maxsize=1_024)
 def mark_of(site: str) -> bytes:
     """What the compressed form of each event of that site has there, and of one other in 10^14 sites."""
-    return blake2b(site.encode(), digest_size=_MARK_BYTES).digest()
+    return blake2b(site.encode(), digest_size=MARK_BYTES).digest()
 
 
 def unpack(form: bytes) -> StoredEvent:
@@ -144,7 +147,7 @@ def unpack(form: bytes) -> StoredEvent:
         return _unpack_small(form)
     head, newline, body = form.partition(b"\n")
     if version not in _HAS_JSON or not newline:
-        raise UnreadableError(f"unknown form {version!r}; this relay reads versions 1, 2 and 3")
+        raise UnreadableError(f"unknown form {version!r}; this relay reads versions 1 to 4")
     try:
         site, ip, agent, accepted_ms, flags, *times = orjson.loads(head[1:])
         fits = type(site) is str and type(accepted_ms) is int and type(flags) is str and _is_address(ip)
@@ -158,8 +161,8 @@ def unpack(form: bytes) -> StoredEvent:
 
 
 def mark_in(form: bytes) -> bytes:
-    """The mark of the form's site if it is one of version 3, else nothing; what is behind it is not looked at."""
-    return form[1:_FLAGS_AT] if form[:1] == SMALL else b""
+    """The mark of the form's site if it is of version 3 or 4, else nothing; what is behind it is not looked at."""
+    return form[1:_FLAGS_AT] if form[:1] in _HAS_MARK else b""
 
 
 def _opened(form: bytes) -> tuple[int, int, str, bytes, bytes]:
@@ -168,7 +171,7 @@ def _opened(form: bytes) -> tuple[int, int, str, bytes, bytes]:
         flags = form[_FLAGS_AT]
         if flags & ~_KNOWN_FLAGS:
             raise UnreadableError(_DAMAGED_SMALL)
-        block_at = _TIMES_AT + (16 if flags & _IPV6 else 4) + _TIME_BYTES * (2 if flags & _OCCURRED else 1)
+        block_at = _TIMES_AT + (16 if flags & _IPV6 else 4) + TIME_BYTES * (2 if flags & _OCCURRED else 1)
         site_bytes, agent, body = decompress(form[block_at:]).split(b"\n", 2)
         site = site_bytes.decode()
     except (ValueError, IndexError) as error:  # an UnreadableError is a ValueError, too
@@ -180,11 +183,11 @@ def _opened(form: bytes) -> tuple[int, int, str, bytes, bytes]:
 
 def _unpack_small(form: bytes) -> StoredEvent:
     flags, block_at, site, agent, body = _opened(form)
-    at = _TIMES_AT + _TIME_BYTES
+    at = _TIMES_AT + TIME_BYTES
     accepted_ms, occurred_ms = int.from_bytes(form[_TIMES_AT:at], "big"), None
     if flags & _OCCURRED:
-        occurred_ms = int.from_bytes(form[at : at + _TIME_BYTES], "big")
-        at += _TIME_BYTES
+        occurred_ms = int.from_bytes(form[at : at + TIME_BYTES], "big")
+        at += TIME_BYTES
     ip = inet_ntop(AF_INET6 if flags & _IPV6 else AF_INET, form[at:block_at])
     user_agent = agent if flags & _AGENT else None
     is_sale, is_engagement = bool(flags & _REVENUE), bool(flags & _ENGAGEMENT)

@@ -8,8 +8,8 @@ from itertools import islice
 
 import msgspec
 
-from relay.queue.once import PackedItem, Receipt
-from relay.queue.stored import Packed
+from relay.queue.once import Item, Receipt
+from relay.queue.stored import StoredEvent
 
 log = logging.getLogger(__name__)
 
@@ -23,16 +23,17 @@ Told = Callable[[list[Receipt] | UnavailableError], None]
 
 
 class Waiter(msgspec.Struct, gc=False):
-    """The events of one request, packed, with the bytes of their forms, and who waits for them.
+    """The events of one request, the partition of each, the bytes of their bodies, and who waits for them.
 
     If put as items: how many events each has, in `sizes`, and the items themselves if any has a key.
     """
 
-    packed: list[Packed]
+    events: Sequence[StoredEvent]
+    places: Sequence[int]
     size: int
     told: Told
     sizes: Sequence[int] = ()
-    items: Sequence[PackedItem] = ()
+    items: Sequence[Item] = ()
 
     def tell(self, result: list[Receipt] | UnavailableError) -> None:
         """Its events are durable, or may not be."""
@@ -55,7 +56,7 @@ def answer(batch: list[Waiter], failed: dict[int, str], told: Sequence[Receipt |
             reasons = [] if set(receipts) - {Receipt.UNAVAILABLE} else words
         else:
             receipts = []
-            reasons = [failed[event.partition] for event in waiter.packed if event.partition in failed]
+            reasons = [failed[place] for place in waiter.places if place in failed]
         if reasons:
             fail([waiter], f"the queue did not take it: {reasons[0]}")
         else:
@@ -64,8 +65,8 @@ def answer(batch: list[Waiter], failed: dict[int, str], told: Sequence[Receipt |
 
 def _fared(waiter: Waiter, failed: dict[int, str]) -> list[Receipt | str]:
     """Of each item without a key its receipt, or why it failed."""
-    each = iter(waiter.packed)
-    partitions = ([event.partition for event in islice(each, size)] for size in waiter.sizes)
+    each = iter(waiter.places)
+    partitions = (list(islice(each, size)) for size in waiter.sizes)
     return [next((failed[one] for one in some if one in failed), Receipt.ACCEPTED) for some in partitions]
 
 

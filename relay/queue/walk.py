@@ -7,15 +7,16 @@ is counted with the names of the first few.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 from redis.asyncio import Redis
 
-from relay.queue import keys
-from relay.queue.stored import StoredEvent, UnreadableError, partition_of, unpack
+from relay.queue import looks
+from relay.queue.parts import pending_of
+from relay.queue.stored import BUNDLE, StoredEvent, UnreadableError, partition_of, unpack
 from relay.queue.tallies import Place
 from relay.rules.judge import DeadReason
 
@@ -24,7 +25,7 @@ PAGE_BYTES: Final = 2_000_000  # of stored events a step, so that the server is 
 FEW: Final = 5  # of what is wrong, so many are named
 
 Head = tuple[str, StoredEvent | None, bytes]
-"""An entry without its body: id, event (None if it cannot be read), note."""
+"""An event without its body: id, event (None if it cannot be read), note."""
 
 
 @dataclass(slots=True)
@@ -68,25 +69,30 @@ class Walk:
                 self.misplaced.add(entry_id)
 
 
-async def pages_of(redis: Redis, stream: str) -> AsyncIterator[list[Head]]:
+async def pages_of(redis: Redis, stream: str, bundles: str) -> AsyncIterator[list[Head]]:
     """All that is in the stream now, a page at a time."""
     newest: Any = await redis.xrevrange(stream, count=1)
     after, last = "-", newest[0][0].decode() if newest else "0"
-    while flat := await redis.eval(keys.HEADS, 1, stream, after, last, str(PAGE), str(PAGE_BYTES)):  # type: ignore[misc]
+    while flat := await redis.eval(looks.HEADS, 2, stream, bundles, after, last, str(PAGE), str(PAGE_BYTES)):  # type: ignore[misc]
         yield heads_in(flat)
         after = "(" + flat[-3].decode()
 
 
 def heads_in(flat: list[bytes]) -> list[Head]:
-    """The entries in a script's flat answer."""
-    return [(entry_id.decode(), _event(head), note) for entry_id, head, note in zip(*[iter(flat)] * 3, strict=True)]
+    """The entries in a script's flat answer, each pending event of a bundle apart."""
+    return [head for entry in zip(*[iter(flat)] * 3, strict=True) for head in _heads(*entry)]
 
 
-def _event(head: bytes) -> StoredEvent | None:
+def _heads(entry_id: bytes, form: bytes, note: bytes) -> Iterator[Head]:
+    if form[:1] == BUNDLE:
+        for event_id, found in pending_of(entry_id, form, note):
+            yield event_id.decode(), None if isinstance(found, UnreadableError) else found, b""
+        return
     try:
-        return unpack(head)
+        event = unpack(form)
     except UnreadableError:
-        return None
+        event = None
+    yield entry_id.decode(), event, note
 
 
 def _reason(note: bytes) -> str | None:

@@ -18,7 +18,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from relay.queue import keys
+from relay.queue.ledger import pending_events
 from relay.queue.marked import Placed
 
 MAX_PENDING: Final = 2_000
@@ -48,7 +48,7 @@ class Pacer:
     async def room(self, stop: asyncio.Event) -> int:
         """Wait until events may be put, and say how many at most; at least one."""
         while self.pending >= self.max_pending and not stop.is_set():
-            self.pending = await self._look()
+            self.pending = await pending_events(self.redis, self.partitions)
             if self.pending >= self.max_pending:
                 self.on_wait(self.pending)
                 await _sleep(LOOK_S, stop)
@@ -67,12 +67,6 @@ class Pacer:
         for site, count in sites.items():
             if rate := self.site_rates.get(site, self.site_rate_per_s):
                 self._site_due_s[site] = max(self._site_due_s.get(site, 0.0), now_s - STEP_S) + count / rate
-
-    async def _look(self) -> int:
-        pipe = self.redis.pipeline(transaction=False)
-        for partition in range(self.partitions):
-            pipe.xlen(keys.events(partition))
-        return sum(await pipe.execute())
 
 
 async def _sleep(for_s: float, stop: asyncio.Event) -> None:

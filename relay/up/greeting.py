@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
 
-from relay.queue import keys
 from relay.queue.connection import connect, describe
+from relay.queue.ledger import pending_events
 from relay.settings import Address
 from relay.up.datadir import Run
 
@@ -44,11 +44,8 @@ async def count_pending(redis_url: str, partitions: int) -> int | str:
     """Return how many events of earlier runs wait, or in words why that is not known."""
     client = connect(redis_url, timeout_s=_ANSWER_WITHIN_S, connections=2)
     try:
-        async with client, client.pipeline(transaction=False) as pipeline:
-            for partition in range(partitions):
-                pipeline.xlen(keys.events(partition))
-            lengths: list[int] = await pipeline.execute()
-        return sum(lengths)
+        async with client:
+            return await pending_events(client, partitions)
     except (RedisError, OSError) as error:
         return f"not known, {without_secrets(redis_url)} does not answer ({describe(error)})"
 

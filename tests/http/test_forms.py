@@ -10,8 +10,8 @@ import pytest
 from redis.asyncio import Redis
 
 from relay.queue import keys, leases
-from relay.queue.forms import compressed_is_read
-from relay.queue.stored import PLAIN, SMALL
+from relay.queue.forms import read_by_all
+from relay.queue.stored import PLAIN, READS, SMALL
 from relay.settings import load_settings
 from tests.http.door import Door, until
 from workers.runtime import build_runtime
@@ -47,7 +47,7 @@ async def test_a_door_compresses_when_all_workers_read_it(door: Door, redis_url:
     await runtime.start()
     try:
         await until_known(door.redis, "newer")
-        assert not await compressed_is_read(door.redis)
+        assert await read_by_all(door.redis) == ""
         assert await written(door) == PLAIN
         await leases.leave(door.redis, "older")
         await until_written(door, SMALL, "the older worker has gone")
@@ -57,7 +57,7 @@ async def test_a_door_compresses_when_all_workers_read_it(door: Door, redis_url:
         await until_written(door, SMALL, "it has gone again")
     finally:
         await runtime.stop(time.monotonic())
-    assert await compressed_is_read(door.redis)  # the worker has stopped, and another one like it will come
+    assert await read_by_all(door.redis) == READS  # the worker has stopped, and another one like it will come
 
 
 async def until_known(redis: Redis, worker: str) -> None:
@@ -72,14 +72,25 @@ async def until_known(redis: Redis, worker: str) -> None:
 @pytest.mark.parametrize("state", ["", "[]", "null", "{", '{"reads":3}', '{"reads":"12"}', '{"reads":null}'])
 async def test_who_does_not_say_so_does_not_read_it(redis: Redis, state: str) -> None:
     """Whatever else a worker tells, or whatever became of it."""
-    assert not await compressed_is_read(redis)
+    assert await read_by_all(redis) == ""
     await leases.heartbeat(redis, "newer", '{"reads":"123"}', [])
-    assert await compressed_is_read(redis)
+    assert await read_by_all(redis) == "123"
     await leases.heartbeat(redis, "other", state, [])
-    assert not await compressed_is_read(redis)
+    assert SMALL.decode() not in await read_by_all(redis)
     await leases.leave(redis, "newer")
     await leases.leave(redis, "other")
-    assert not await compressed_is_read(redis)
+    assert SMALL.decode() not in await read_by_all(redis)
+
+
+async def test_each_version_for_itself(redis: Redis) -> None:
+    """Bundles are younger than the compressed form: where one worker does not know them, that one is still written."""
+    await leases.heartbeat(redis, "newer", '{"reads":"12345"}', [])
+    assert await read_by_all(redis) == READS
+    await leases.heartbeat(redis, "other", '{"reads":"123"}', [])
+    assert await read_by_all(redis) == "123"
+    await leases.leave(redis, "newer")
+    await leases.leave(redis, "other")
+    assert await read_by_all(redis) == "123"  # the last one that was seen
 
 
 async def test_a_silent_worker_counts_until_it_is_forgotten(redis: Redis) -> None:
@@ -88,7 +99,7 @@ async def test_a_silent_worker_counts_until_it_is_forgotten(redis: Redis) -> Non
     await leases.heartbeat(redis, "older", OLDER, [])
     await redis.zadd(keys.WORKERS, {"older": (await redis.time())[0] * 1_000 - 50_000})
     await leases.forget_gone(redis)
-    assert not await compressed_is_read(redis)
+    assert await read_by_all(redis) == ""
     await redis.zadd(keys.WORKERS, {"older": (await redis.time())[0] * 1_000 - 70_000})
     await leases.forget_gone(redis)
-    assert await compressed_is_read(redis)
+    assert await read_by_all(redis) == READS

@@ -292,7 +292,7 @@ async def test_a_failure_of_ours_is_one_batch_s(behind_a_proxy: Door, monkeypatc
             raise RuntimeError("made up")
         return partition_of(event, partitions)
 
-    monkeypatch.setattr("relay.queue.committing.partition_of", fails)
+    monkeypatch.setattr("relay.queue.packing.partition_of", fails)
     for content, status in ((SHORT, 202), (array(item(9)), None), (SHORT, 202)):
         async with await behind_a_proxy.connection() as wire:
             await wire.send(posted(content, PUBLIC))

@@ -125,6 +125,6 @@ def test_a_target_is_reached_or_not() -> None:
 
 def test_costs_are_compared_in_multiples_of_the_loop() -> None:
     """A machine of half the speed changes nothing; a door that costs half as much again does."""
-    then = {"loop_us": 10, "accept_us": 100, "deliver_us": 50}
-    now = {"loop_us": 20, "accept_us": 300, "deliver_us": 100}
-    assert compare(now, then) == {"accept_us": 1.5, "deliver_us": 1}
+    then = {"loop_us": 10, "accept_us": 100, "batch_us": 10, "deliver_us": 50}
+    now = {"loop_us": 20, "accept_us": 300, "batch_us": 10, "deliver_us": 100}
+    assert compare(now, then) == {"accept_us": 1.5, "batch_us": 0.5, "deliver_us": 1}

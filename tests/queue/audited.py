@@ -1,52 +1,52 @@
 """A queue with something of everything in it, and what an audit of it finds."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
 
 from redis.asyncio import Redis
 
 from relay.queue import keys
 from relay.queue.audit import audit
-from relay.queue.claiming import START, Note, Outcome, read_after, settle
+from relay.queue.claiming import Note, Outcome, settle
 from relay.queue.dead import Which, dead_note, purge
 from relay.queue.differences import Difference, Kind
+from relay.queue.parts import letter_of
 from relay.queue.reading import RawEntry
-from relay.queue.stored import unpack
-from tests.queue.samples import event_of, put, retry
+from relay.queue.stored import StoredEvent
+from tests.queue.samples import event_of, pending, put, retry
 
 P = 3
 SITES = ("a.example", "b.example", "c.example")
 NOTE = Note(attempts=1, first_failed_ms=1, next_ms=2, reason="failing").pack()
 
 
-def outcomes_of(entries: Sequence[RawEntry], verb: str) -> list[Outcome]:
-    """That outcome for each entry, as the workers say it."""
+def outcomes_of(events: Sequence[tuple[bytes, StoredEvent]], verb: str) -> list[Outcome]:
+    """That outcome for each event, as the workers say it."""
     note = {"dead": dead_note("exhausted", "why", 1, None), "dropped": b"bot", "again": NOTE}.get(verb, b"")
-    return [Outcome(verb, entry_id, note, unpack(fields[b"e"]).tally) for entry_id, fields in entries]
+    return [Outcome(verb, event_id, note, event.tally, letter_of(event_id, event)) for event_id, event in events]
 
 
-async def some_of_everything(redis: Redis) -> None:
+async def some_of_everything(redis: Redis, write: Callable[..., Awaitable[None]] = put) -> None:
     """Events of three sites and three hours in each state; some letters went back, some were purged."""
     hour_ms = 3_600_000
     now_ms = event_of().accepted_ms
     events = [
-        event_of("pageview", n, site=SITES[n % 3], accepted_ms=now_ms - (n // 3 % 3) * hour_ms) for n in range(180)
+        event_of("pageview", n // 4, site=SITES[n // 4 % 3], accepted_ms=now_ms - (n // 12 % 3) * hour_ms)
+        for n in range(180)
     ]
-    await put(redis, P, *events)
+    await write(redis, P, *events)
     for partition in range(P):
-        entries = await read_after(redis, partition, START, 50)
-        lines = [
-            outcomes_of(entries[n : n + 10], verb) for n, verb in ((0, "delivered"), (10, "dropped"), (20, "dead"))
-        ]
-        lines.append(outcomes_of(entries[30:35], "again"))
+        first = await pending(redis, partition, 50)
+        lines = [outcomes_of(first[n : n + 10], verb) for n, verb in ((0, "delivered"), (10, "dropped"), (20, "dead"))]
+        lines.append(outcomes_of(first[30:35], "again"))
         await settle(redis, {partition: list(chain.from_iterable(lines))}, again=False)
     await retry(redis, P, Which(site=SITES[0]))
     await purge(redis, P, Which(site=SITES[1]))
 
 
-async def found(redis: Redis) -> list[Difference]:
+async def found(redis: Redis, partitions: int = P) -> list[Difference]:
     """What an idle queue's audit finds; nothing is left out."""
-    told = await audit(redis, P)
+    told = await audit(redis, partitions)
     assert told.not_compared == []
     return told.differences
 

@@ -10,14 +10,20 @@ from typing import Any
 import orjson
 from redis.asyncio import Redis
 
+from relay.queue.claiming import START, read_after, read_states
 from relay.queue.committing import Committer
 from relay.queue.dead import Which
 from relay.queue.ledger import look
+from relay.queue.parts import pending_of
 from relay.queue.redrive import Pace, Redrive
-from relay.queue.stored import StoredEvent
+from relay.queue.stored import BUNDLE, READS, StoredEvent
 
 AGENT = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 SITE = "example.com"
+APART = READS.replace(BUNDLE.decode(), "")
+"""The forms that have one event in an entry."""
+PLAIN_ONLY = ""
+"""What a door writes whose workers tell nothing."""
 
 
 def event_of(name: str = "pageview", visitor: int = 0, **fields: Any) -> StoredEvent:
@@ -34,9 +40,9 @@ def event_of(name: str = "pageview", visitor: int = 0, **fields: Any) -> StoredE
 
 
 @asynccontextmanager
-async def committing(redis: Redis, partitions: int, *, compressed: bool = True) -> AsyncIterator[Committer]:
-    """A committer that runs while the context lasts. It compresses, as a door does once workers are there."""
-    committer = Committer(redis, partitions, compressed=compressed)
+async def committing(redis: Redis, partitions: int, *, forms: str = READS) -> AsyncIterator[Committer]:
+    """A committer that runs while the context lasts; its forms are those of a door whose workers read these."""
+    committer = Committer(redis, partitions, forms=forms)
     run = asyncio.create_task(committer.run())
     yield committer
     run.cancel()
@@ -44,10 +50,25 @@ async def committing(redis: Redis, partitions: int, *, compressed: bool = True) 
         await run
 
 
-async def put(redis: Redis, partitions: int, *events: StoredEvent, compressed: bool = True) -> None:
-    """Accept these events as the door does."""
-    async with committing(redis, partitions, compressed=compressed) as committer:
+async def put(redis: Redis, partitions: int, *events: StoredEvent, forms: str = APART) -> None:
+    """Accept these events as the door does, each in an entry of its own."""
+    async with committing(redis, partitions, forms=forms) as committer:
         await committer.put(events)
+
+
+async def put_together(redis: Redis, partitions: int, *events: StoredEvent) -> None:
+    """Accept these events as the door does, as many in an entry as go there."""
+    await put(redis, partitions, *events, forms=READS)
+
+
+async def pending(
+    redis: Redis, partition: int, entries: int = 1_000, block_ms: int = 1
+) -> list[tuple[bytes, StoredEvent]]:
+    """The pending events in the first entries of a partition, as an owner finds them, with their ids."""
+    read = await read_after(redis, partition, START, entries, block_ms)
+    states = await read_states(redis, partition, [entry_id for entry_id, _ in read])
+    found = [one for entry_id, fields in read for one in pending_of(entry_id, fields[b"e"], states.get(entry_id, b""))]
+    return [(event_id, event) for event_id, event in found if isinstance(event, StoredEvent)]
 
 
 async def retry(redis: Redis, partitions: int, which: Which) -> int:

@@ -7,14 +7,14 @@ from redis.asyncio import Redis
 
 from relay.queue import keys
 from relay.queue.audit import Audit, audit
-from relay.queue.claiming import START, Outcome, read_after, settle
+from relay.queue.claiming import Outcome, settle
 from relay.queue.dead import Which, dead_note, purge, retain
 from relay.queue.differences import ADVICE, Kind
 from relay.queue.ledger import look
 from relay.queue.stored import pack, partition_of, unpack
 from relay.queue.tallies import Tally, hours_kept, summed
 from tests.queue.audited import NOTE, SITES, P, entry, found, lose_event, outcomes_of, some_of_everything, told_as
-from tests.queue.samples import event_of, put, retry
+from tests.queue.samples import event_of, pending, put, put_together, retry
 
 
 async def test_an_empty_data_set_agrees() -> None:
@@ -22,10 +22,11 @@ async def test_an_empty_data_set_agrees() -> None:
     assert set(ADVICE) == set(Kind)
 
 
-async def test_what_nobody_damaged_agrees(redis: Redis) -> None:
+@pytest.mark.parametrize("write", [put, put_together])
+async def test_what_nobody_damaged_agrees(redis: Redis, write: Callable[..., Awaitable[None]]) -> None:
     """An empty queue agrees; so does one with events in every state, and the audit says how much it looked at."""
     assert await audit(redis, P) == Audit(partitions=P)
-    await some_of_everything(redis)
+    await some_of_everything(redis, write)
     told = await audit(redis, P)
     seen = await look(redis, P)
     assert (told.differences, told.not_compared) == ([], [])
@@ -33,9 +34,10 @@ async def test_what_nobody_damaged_agrees(redis: Redis) -> None:
     assert told.tallies > 9
 
 
-async def test_retention_agrees(redis: Redis) -> None:
+@pytest.mark.parametrize("write", [put, put_together])
+async def test_retention_agrees(redis: Redis, write: Callable[..., Awaitable[None]]) -> None:
     """Letters that go past what is kept are as good as purged ones."""
-    await some_of_everything(redis)
+    await some_of_everything(redis, write)
     assert await retain(redis, P, keep_s=60.0, keep_count=3)
     assert await found(redis) == []
 
@@ -57,7 +59,7 @@ async def test_sites_beyond_those_counted_apart_agree(redis: Redis, monkeypatch:
     monkeypatch.setattr(keys, "SETTLE", keys.SETTLE.replace(f"> {keys.TALLY_FIELDS}", "> 5"))
     await put(redis, P, *(event_of("x", n, site=f"{n}.example") for n in range(60)))
     for partition in range(P):
-        entries = await read_after(redis, partition, START, 8)
+        entries = await pending(redis, partition, 8)
         lines = outcomes_of(entries[:4], "delivered") + outcomes_of(entries[4:], "dead")
         await settle(redis, {partition: lines}, again=False)
     assert (await summed(redis, P, 0, lambda place: place[1] == keys.OTHER_SITES))[True].accepted == 60 - 5 * P

@@ -8,13 +8,13 @@ from redis.asyncio import Redis
 
 from relay.queue import recount, walk
 from relay.queue.audit import audit
-from relay.queue.claiming import START, read_after, settle
+from relay.queue.claiming import settle
 from relay.queue.dead import Which, purge, retain
 from relay.queue.differences import Kind
 from relay.queue.ledger import look
 from relay.queue.stored import StoredEvent
 from tests.queue.audited import SITES, P, found, lose_event, outcomes_of, some_of_everything, told_as
-from tests.queue.samples import committing, event_of, retry
+from tests.queue.samples import committing, event_of, pending, retry
 
 MOST_PENDING = 600  # or on a busy machine each walk through the streams would take longer than the one before
 
@@ -36,10 +36,10 @@ def _any_event(chance: random.Random) -> StoredEvent:
 async def _worker(redis: Redis, partition: int, keep: int, stop: asyncio.Event) -> None:
     chance = random.Random(partition)
     while not stop.is_set():
-        entries = await read_after(redis, partition, START, keep + 40)
-        for outcome_entry in entries[: max(0, len(entries) - keep)]:
+        events = await pending(redis, partition, keep + 40)
+        for event in events[: max(0, len(events) - keep)]:
             verb = chance.choice(("delivered", "delivered", "dropped", "dead", "again"))
-            await settle(redis, {partition: outcomes_of([outcome_entry], verb)}, again=False)
+            await settle(redis, {partition: outcomes_of([event], verb)}, again=False)
 
 
 async def _operator(redis: Redis, stop: asyncio.Event) -> None:

@@ -43,7 +43,7 @@ async def test_reading_is_in_order_and_from_anywhere(redis: Redis) -> None:
     bodies = [unpack(fields[b"e"]).body for _, fields in entries]
     assert bodies == [event_of(f"e{n}").body for n in range(20)]
     assert await read_after(redis, 0, entries[4][0], 3) == entries[5:8]
-    assert await read_one(redis, 0, entries[7][0]) == entries[7]
+    assert await read_one(redis, 0, entries[7][0]) == entries[7][1][b"e"]
     assert await read_one(redis, 0, b"1-1") is None
 
 

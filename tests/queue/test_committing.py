@@ -12,18 +12,18 @@ from relay.queue import keys
 from relay.queue.committing import EVENTS_A_WRITE, GATHERED, Committer
 from relay.queue.connection import connect
 from relay.queue.ledger import look
-from relay.queue.stored import StoredEvent, pack_small, partition_of, unpack
+from relay.queue.stored import StoredEvent, partition_of
 from relay.queue.waiting import UnavailableError
-from tests.queue.samples import committing, event_of, ledger, until
+from tests.queue.samples import committing, event_of, ledger, pending, until
 from tests.server import TestServer
 
 P = 4
 KEPT = "kept"
 
 
-async def stored(redis: Redis) -> list[bytes]:
-    """Every stored form in the streams, partition by partition."""
-    return [fields[b"e"] for p in range(P) for _, fields in await redis.xrange(keys.events(p))]
+async def stored(redis: Redis) -> list[StoredEvent]:
+    """Every event in the streams, partition by partition."""
+    return [event for p in range(P) for _, event in await pending(redis, p)]
 
 
 async def script_calls(redis: Redis) -> int:
@@ -54,7 +54,7 @@ async def test_many_puts_become_few_writes(redis: Redis) -> None:
         before = await script_calls(redis)
         await asyncio.gather(*(committer.put([event]) for event in events[1:]))
         assert await script_calls(redis) - before <= 3 * P
-        assert sorted(await stored(redis)) == sorted(pack_small(event) for event in events)
+        assert sorted(await stored(redis)) == sorted(events)
         assert (await ledger(redis, P))["accepted"] == 1_000
         assert sum(committer.backlog.values()) == 1_000
 
@@ -87,8 +87,8 @@ async def test_a_visitors_events_keep_their_order(redis: Redis) -> None:
         await asyncio.gather(*(committer.put([event]) for event in events))
     kept = await stored(redis)
     for visitor in range(3):
-        own = [pack_small(event) for event in events[visitor::3]]
-        assert [form for form in kept if form in own] == own
+        own = events[visitor::3]
+        assert [event for event in kept if event in own] == own
 
 
 async def test_a_request_larger_than_a_write_is_kept_whole(redis: Redis) -> None:
@@ -110,7 +110,7 @@ async def test_a_request_that_is_given_up_harms_nobody(redis: Redis) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await puts[0]
         assert await outcome_of(committer, event_of("after")) < (KEPT, 1.0)
-    names = {unpack(form).body for form in await stored(redis)}
+    names = {event.body for event in await stored(redis)}
     assert event_of("after").body in names
     assert (await ledger(redis, P))["accepted"] >= 26
 
@@ -167,7 +167,7 @@ async def test_a_crash_of_the_server_is_told_at_once(own_server: TestServer) -> 
         assert failed_within([await outcome_of(committer, event_of("away"))], 1.1)
         own_server.start()
         assert await outcome_of(committer, event_of("after")) < (KEPT, 1.0)
-        kept = [unpack(form).body for form in await stored(redis)]
+        kept = [event.body for event in await stored(redis)]
         assert event_of("before").body in kept
         assert event_of("after").body in kept
         assert (await ledger(redis, P))["accepted"] == len(kept)
@@ -177,14 +177,14 @@ async def test_a_crash_of_the_server_is_told_at_once(own_server: TestServer) -> 
 async def test_what_was_kept_survives_a_kill(own_server: TestServer) -> None:
     """Every put that returned is there after a SIGKILL in the middle of a storm of them."""
     redis = connect(own_server.url)
-    kept: list[bytes] = []
+    kept: list[StoredEvent] = []
 
     async def send(committer: Committer, visitor: int) -> None:
         for n in range(10_000):
             event = event_of(f"e{n}", visitor)
             if (await outcome_of(committer, event))[0] != KEPT:
                 return
-            kept.append(pack_small(event))
+            kept.append(event)
 
     async with committing(redis, P) as committer:
         senders = [asyncio.create_task(send(committer, visitor)) for visitor in range(20)]

@@ -5,10 +5,11 @@ import asyncio
 from redis.asyncio import Redis
 
 from relay.queue import keys
-from relay.queue.claiming import START, Outcome, read_after, settle
+from relay.queue.claiming import Outcome, settle
 from relay.queue.dead import Which, dead_note
 from relay.queue.ledger import look
-from tests.queue.samples import committing, event_of, ledger, retry
+from relay.queue.parts import letter_of
+from tests.queue.samples import committing, event_of, ledger, pending, retry
 
 P = 3
 ROUNDS = 40
@@ -24,11 +25,12 @@ async def accept(redis: Redis) -> None:
 async def work(redis: Redis, partition: int) -> None:
     """A worker: every third event delivered, dropped, dead."""
     done = 0
-    while entries := await read_after(redis, partition, START, 7):
+    while events := await pending(redis, partition, 7, 1_000):
+        note = dead_note("too_late", "", 1, None)
         lines = [
-            Outcome("delivered", entries[0][0]),
-            *(Outcome("dropped", entry_id, b"bot") for entry_id, _ in entries[1:3]),
-            *(Outcome("dead", entry_id, dead_note("too_late", "", 1, None)) for entry_id, _ in entries[3:]),
+            Outcome("delivered", events[0][0]),
+            *(Outcome("dropped", event_id, b"bot") for event_id, _ in events[1:3]),
+            *(Outcome("dead", event_id, note, form=letter_of(event_id, event)) for event_id, event in events[3:9]),
         ]
         await settle(redis, {partition: lines}, again=False)
         done += len(lines)

@@ -8,10 +8,11 @@ from redis.asyncio import Redis
 from relay.queue import keys
 from relay.queue.committing import Committer
 from relay.queue.connection import connect
+from relay.queue.ledger import pending_in
 from relay.queue.once import Receipt
-from relay.queue.stored import partition_of, unpack
+from relay.queue.stored import partition_of
 from relay.queue.waiting import UnavailableError
-from tests.queue.samples import committing, event_of, ledger, until
+from tests.queue.samples import committing, event_of, ledger, pending, until
 from tests.queue.test_once import P, counted, item
 from tests.server import TestServer
 
@@ -27,7 +28,7 @@ async def receipt_of(committer: Committer, key: str, visitor: int = 0, **fields:
 
 async def kept(redis: Redis) -> list[bytes]:
     """The bodies of all pending events."""
-    return [unpack(fields[b"e"]).body for p in range(P) for _, fields in await redis.xrange(keys.events(p))]
+    return [event.body for p in range(P) for _, event in await pending(redis, p)]
 
 
 async def test_a_key_survives_a_restart(own_server: TestServer) -> None:
@@ -178,7 +179,7 @@ async def test_events_with_and_without_keys_share_their_writes(redis: Redis) -> 
         assert told.count(None) == 50
         assert (told.count(Receipt.ACCEPTED), told.count(Receipt.DUPLICATE)) == (25, 25)
         assert sum(committer.backlog.values()) == 75 == (await ledger(redis, P))["accepted"]
-        assert committer.written == {p: n for p in range(P) if (n := await redis.xlen(keys.events(p)))}
+        assert committer.written == {p: n for p, n in (await pending_in(redis, P)).items() if n}
 
 
 async def test_wherever_the_log_ends_a_record_has_its_event(own_server: TestServer) -> None:

@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 from relay.queue import keys
 from relay.queue.claiming import END, START, following, read_after
 from relay.queue.reading import RawEntry, read_on
-from tests.queue.samples import event_of, put
+from tests.queue.samples import PLAIN_ONLY, event_of, put
 
 SITES = ("a.example", "b.example", 'odd".example')
 
@@ -40,7 +40,7 @@ async def test_pages_end_by_bytes(redis: Redis) -> None:
 async def test_a_page_of_one_site_has_no_others(redis: Redis) -> None:
     """The server leaves out the others, and says how far it looked; what is no event is nobody's."""
     events = [event_of(f"e{n}", site=SITES[n % 3], occurred_ms=n if n % 2 else None) for n in range(90)]
-    await put(redis, 1, *events[:45], compressed=False)
+    await put(redis, 1, *events[:45], forms=PLAIN_ONLY)
     await put(redis, 1, *events[45:])
     await redis.xadd(keys.events(0), {"x": "y"})
     whole = await read_after(redis, 0, START, 1_000)

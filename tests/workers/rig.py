@@ -21,7 +21,7 @@ from relay.sandbox.faults import read_rules
 from relay.sandbox.record import Entry, Outcome, Query
 from relay.sandbox.state import SANDBOX, Sandbox
 from relay.settings import Settings
-from tests.queue.samples import ledger, put, until
+from tests.queue.samples import ledger, put, put_together, until
 from workers.runtime import Runtime, build_runtime
 
 QUICK: Final[dict[str, Any]] = {
@@ -43,8 +43,12 @@ class Rig:
     upstream: web.AppRunner
 
     async def accept(self, *events: StoredEvent) -> None:
-        """Put events in, as the door does."""
+        """Put events in, as the door does, each in an entry of its own."""
         await put(self.redis, self.settings.partitions, *events)
+
+    async def accept_together(self, *events: StoredEvent) -> None:
+        """Put events in that come together, as many in an entry as go there."""
+        await put_together(self.redis, self.settings.partitions, *events)
 
     @asynccontextmanager
     async def worker(self, name: str = "worker", **changes: Any) -> AsyncIterator[Runtime]:

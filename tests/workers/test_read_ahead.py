@@ -6,7 +6,7 @@ import orjson
 
 from relay.queue import keys
 from relay.queue.stored import StoredEvent, pack, pack_small
-from tests.queue.samples import event_of, put, until
+from tests.queue.samples import APART, PLAIN_ONLY, event_of, put, until
 from tests.workers.rig import open_rig
 
 HEAVY, LIGHT = "heavy.example", "light.example"
@@ -48,7 +48,7 @@ async def test_what_was_left_is_not_sent_twice(redis_url: str) -> None:
         heavy: list[StoredEvent] = []
         for n in range(4):
             heavy = [at(HEAVY, f"e{n}", visitor) for visitor in range(900)]
-            await put(rig.redis, 1, *heavy, compressed=n != 2)
+            await put(rig.redis, 1, *heavy, forms=PLAIN_ONLY if n == 2 else APART)
             await rig.accept(*(at(LIGHT, f"e{n}", 9_000 + visitor) for visitor in range(100)))
         for whole in (pack(heavy[0]), pack_small(heavy[0])):
             await rig.redis.xadd(keys.events(0), {"e": whole[:12]})

@@ -1,0 +1,264 @@
+"""Several events in one entry: each comes back as it went in, and is settled, counted and given up by itself."""
+
+import random
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from load.dictionary.traffic import traffic
+from relay.queue import keys
+from relay.queue.bundle import MOST_EVENTS, count_in, events_in, pack_bundle
+from relay.queue.claiming import START, Note, Outcome, read_after, read_notes, read_one, read_states, settle
+from relay.queue.dead import Which, dead_note, find
+from relay.queue.ledger import pending_events, pending_in
+from relay.queue.once import Item, Receipt
+from relay.queue.packing import pack_together, places_of
+from relay.queue.parts import damaged_part, pending_of, place_in
+from relay.queue.reading import read_on
+from relay.queue.stored import (
+    BUNDLE,
+    Packed,
+    StoredEvent,
+    UnreadableError,
+    mark_in,
+    mark_of,
+    pack,
+    pack_small,
+    partition_of,
+)
+from tests.queue.audited import found
+from tests.queue.samples import committing, event_of, ledger, pending, put_together, retry
+from tests.queue.test_stored import EVENTS
+
+P = 3
+REPEATABLE = settings(derandomize=True, database=None, deadline=None, max_examples=60)
+FIXED = [
+    StoredEvent(
+        "bücher.example", "2001:db8::1", b"M\xfcller/1", b'{"n":"a",\n"u":"/"}', 1_790_000_000_000, revenue=True
+    ),
+    StoredEvent("bücher.example", "9.9.9.9", None, b'{"n":"b",\n"u":"/"}', 1_790_000_000_000, occurred_ms=7),
+    StoredEvent("bücher.example", "9.9.9.9", None, b'{"n":"engagement"}', 1_790_000_000_009, engagement=True),
+]
+ON_DISK = (
+    "3469f05b77ec600301a0c4506c001701020220010db8000000000000000000000001090909090909090900120012001200000000000901"
+    "0002ffffffffffff000000000007ffffffffffffb301060f3d735b84b0bcc516d0599aa26411c61696962872c8031406fc4ec2a8e29097"
+    "ee93b64a9741fe2394517dec"
+)
+
+
+def test_what_is_on_disks_is_read_for_ever() -> None:
+    """Version 4 as it was written first."""
+    assert events_in(bytes.fromhex(ON_DISK)) == FIXED
+
+
+@REPEATABLE
+@given(st.lists(EVENTS, min_size=1, max_size=MOST_EVENTS), st.integers(0, 2**41), st.integers(1, 5_000))
+def test_what_is_kept_comes_back(events: list[StoredEvent], accepted_ms: int, apart_ms: int) -> None:
+    """Any events of one site, in their order; those that do not fit together are kept one by one."""
+    alike = [
+        event._replace(site=events[0].site, accepted_ms=accepted_ms + n // 2 * apart_ms)
+        for n, event in enumerate(events)
+    ]
+    form = pack_bundle(alike)
+    if form is not None:
+        assert (form[:1], mark_in(form), count_in(form)) == (BUNDLE, mark_of(events[0].site), len(events))
+        assert events_in(form) == alike
+    packed = list(pack_together(2, alike))
+    assert kept_in(packed) == alike
+    assert [entry.events for entry in packed] == [count_in(entry.form) for entry in packed]
+    assert places_of(alike, P) == [partition_of(event, P) for event in alike]
+
+
+def kept_in(packed: list[Packed]) -> list[StoredEvent]:
+    """The events in the order of their entries; each entry is counted where its events belong."""
+    kept: list[StoredEvent] = []
+    for entry in packed:
+        events = events_in(entry.form)
+        assert {event.tally for event in events} == {entry.tally}
+        kept += events
+    return kept
+
+
+@pytest.mark.parametrize(("together", "share"), [(3, 0.85), (4, 0.8), (16, 0.7), (64, 0.65)])
+def test_together_they_take_less(together: int, share: float) -> None:
+    """Events of many sites' visitors, put as of one, ÷ the same apart, in bytes."""
+    events = [event._replace(site="a.example", accepted_ms=7) for event in traffic(1, 512, seed=3)]
+    apart = sum(len(pack_small(event)) for event in events)
+    groups = [events[n : n + together] for n in range(0, len(events), together)]
+    assert sum(len(entry.form) for group in groups for entry in pack_together(0, group)) < share * apart
+
+
+def test_what_has_no_room_together_is_kept_in_several() -> None:
+    """Large bodies end a bundle early, and one that is larger than any bundle lies by itself."""
+    events = [event_of(body=b'{"n":"%b"}' % (b"x" * size), accepted_ms=7) for size in (2_000,) * 12 + (20_000,)]
+    packed = list(pack_together(0, events))
+    assert 1 in (sizes := [entry.events for entry in packed])
+    assert max(sizes) > 1
+    assert kept_in(packed) == events
+
+
+def test_what_is_not_alike_is_kept_apart() -> None:
+    """A bundle is of one site and one hour, by which it is counted and found."""
+    hour_ms = 3_600_000
+    events = [
+        event_of(f"e{n}", site=f"{n // 4 % 2}.example", accepted_ms=hour_ms - 2 + n % 4 * (n // 8)) for n in range(16)
+    ]
+    packed = list(pack_together(0, events))
+    assert [entry.events for entry in packed] == [4, 4, 1, 1, 1, 1, 1, 1, 1, 1]
+    assert kept_in(packed) == events
+    assert [mark_in(entry.form) for entry in packed] == [mark_of(entry.tally[1]) for entry in packed]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_damaged_is_told_apart(seed: int) -> None:
+    """A byte changed, or an end missing: all events or an error that the worker knows, and as many as the head says."""
+    chance = random.Random(seed)
+    whole = pack_bundle([event_of(f"e{n}", accepted_ms=7) for n in range(5)])
+    assert whole is not None
+    for _ in range(200):
+        form = bytearray(whole)
+        form[chance.randrange(1, len(form))] ^= 1 << chance.randrange(8)
+        damaged = bytes(form[: chance.randrange(1, len(form) + 1)])
+        told = pending_of(b"1-0", damaged, b"")
+        assert len(told) == count_in(damaged)
+        assert len({event_id for event_id, _ in told}) == len(told)
+        assert {type(event) for _, event in told} <= {StoredEvent, UnreadableError}
+
+
+async def bundled(redis: Redis, count: int = 6) -> list[bytes]:
+    """Put a batch of that many events of one visitor; the ids of its events."""
+    now_ms = event_of().accepted_ms
+    await put_together(redis, 1, *(event_of(f"e{n}", accepted_ms=now_ms) for n in range(count)))
+    [(entry_id, fields)] = await read_after(redis, 0, START, 10)
+    return [event_id for event_id, _ in pending_of(entry_id, fields[b"e"], b"")]
+
+
+async def names(redis: Redis) -> list[str]:
+    """The names of the events that an owner would find pending."""
+    return [orjson.loads(event.body)["name"] for _, event in await pending(redis, 0)]
+
+
+def outcome(verb: str, event_id: bytes, note: bytes = b"", form: bytes = b"") -> Outcome:
+    """As a worker says it."""
+    return Outcome(verb, event_id, note, event_of().tally, form)
+
+
+async def told(redis: Redis, *outcomes: Outcome, again: bool = False) -> int:
+    """Settle them; how many had been settled before. The account balances, and an audit finds nothing."""
+    repeats = await settle(redis, {0: outcomes}, again=again)
+    await ledger(redis, 1)
+    assert await found(redis, 1) == []
+    return repeats
+
+
+async def test_each_event_is_settled_by_itself(redis: Redis) -> None:
+    """In any order, some twice; the entry stays until the last of them, and nothing is left of it then."""
+    ids = await bundled(redis)
+    assert await found(redis, 1) == []
+    assert await redis.xlen(keys.events(0)) == 1
+    assert (await pending_in(redis, 1), await pending_events(redis, 1)) == ({0: 6}, 6)
+    assert await told(redis, outcome("delivered", ids[1]), outcome("delivered", ids[4])) == 0
+    assert await names(redis) == ["e0", "e2", "e3", "e5"]
+    assert await told(redis, outcome("dropped", ids[0], b"bot"), outcome("delivered", ids[1])) == 1
+    assert await told(redis, outcome("delivered", ids[1]), outcome("delivered", ids[2]), again=True) == 0
+    assert await names(redis) == ["e3", "e5"]
+    assert (await ledger(redis, 1))["pending"] == await pending_events(redis, 1) == 2
+    assert await told(redis, outcome("delivered", ids[5]), outcome("delivered", ids[3])) == 0
+    assert await ledger(redis, 1) == {"accepted": 6, "delivered": 5, "dropped": 1, "dead": 0, "pending": 0}
+    assert await redis.xlen(keys.events(0)) == 0
+    assert await redis.hgetall(keys.bundles(0)) == {b"more": b"0"}  # type: ignore[misc]
+    assert await told(redis, *(outcome("delivered", event_id) for event_id in ids)) == 6
+
+
+async def test_each_event_is_tried_again_by_itself(redis: Redis) -> None:
+    """A note is of one event, and goes with it; one that has its outcome gets none."""
+    ids = await bundled(redis)
+    note = Note(attempts=1, first_failed_ms=1, next_ms=2, reason="failing", aside=True)
+    await told(redis, outcome("again", ids[2], note.pack()), outcome("delivered", ids[0]))
+    assert await read_notes(redis, 0) == {ids[2]: note}
+    await told(redis, outcome("again", ids[0], note.pack()))
+    assert await read_notes(redis, 0) == {ids[2]: note}
+    assert await read_one(redis, 0, ids[0]) is None
+    form = await read_one(redis, 0, ids[2])
+    assert form is not None
+    assert events_in(form)[2] == event_of("e2", accepted_ms=events_in(form)[2].accepted_ms)
+    await told(redis, outcome("delivered", ids[2]))
+    assert await read_notes(redis, 0) == {}
+    assert await read_one(redis, 0, ids[2]) is None
+
+
+async def test_each_event_dies_by_itself(redis: Redis) -> None:
+    """Its letter holds it alone, and is sent again as any other; a second one is not written."""
+    ids = await bundled(redis)
+    form = await read_one(redis, 0, ids[3])
+    assert form is not None
+    alone = pack(events_in(form)[3])
+    note = dead_note("exhausted", "status 500", 7, 1_000)
+    for repeats in (0, 1):
+        assert await told(redis, outcome("dead", ids[3], note, alone)) == repeats
+        [letter] = [letter async for letter in find(redis, 1, Which())]
+        assert letter.event == events_in(form)[3]
+    assert await names(redis) == ["e0", "e1", "e2", "e4", "e5"]
+    assert await retry(redis, 1, Which()) == 1
+    assert await found(redis, 1) == []
+    assert await names(redis) == ["e0", "e1", "e2", "e4", "e5", "e3"]
+
+
+async def test_a_damaged_bundle_is_a_letter_for_each_of_its_events(redis: Redis) -> None:
+    """So the account still balances, also when all of them are sent again or purged."""
+    ids = await bundled(redis)
+    await told(redis, outcome("delivered", ids[0]))
+    [(entry_id, fields)] = await read_after(redis, 0, START, 10)
+    damaged = fields[b"e"][:-3]
+    await redis.xdel(keys.events(0), entry_id)
+    await redis.xadd(keys.events(0), {"e": damaged}, id=entry_id.decode().replace("-0", "-1"))
+    await redis.hset(keys.bundles(0), entry_id.decode().replace("-0", "-1"), "100000")  # type: ignore[misc]
+    [(entry_id, _)] = await read_after(redis, 0, START, 10)
+    read = pending_of(entry_id, damaged, (await read_states(redis, 0, [entry_id]))[entry_id])
+    assert [type(event) for _, event in read] == [UnreadableError] * 5
+    note = dead_note("unreadable", "a version 4 bundle is damaged", 0, None)
+    letters = [Outcome("dead", event_id, note, form=damaged_part(damaged, event_id)) for event_id, _ in read]
+    await settle(redis, {0: letters}, again=False)
+    assert await ledger(redis, 1) == {"accepted": 6, "delivered": 1, "dropped": 0, "dead": 5, "pending": 0}
+    assert await retry(redis, 1, Which()) == 5
+    assert (await ledger(redis, 1))["pending"] == 5
+
+
+async def test_what_an_older_worker_gave_up_can_be_sent_again(redis: Redis) -> None:
+    """To him a bundle was one entry that he could not read; its letter becomes all of its events once more."""
+    ids = await bundled(redis)
+    entry_id, _ = place_in(ids[0])
+    await settle(redis, {0: [Outcome("dead", entry_id, dead_note("unreadable", "unknown form", 0, None))]}, again=False)
+    assert await pending(redis, 0) == []
+    assert await retry(redis, 1, Which()) == 1
+    assert await names(redis) == [f"e{n}" for n in range(6)]
+    assert await found(redis, 1) == []
+    assert await ledger(redis, 1) == {"accepted": 6, "delivered": 0, "dropped": 0, "dead": 0, "pending": 6}
+
+
+async def test_a_page_has_no_more_events_than_were_asked_for(redis: Redis) -> None:
+    """And a few: a read ends with the entry that fills it, and one site's bundles are found among others'."""
+    now_ms = event_of().accepted_ms
+    for n in range(40):
+        site = ("a.example", "b.example")[n % 2]
+        await put_together(redis, 1, *(event_of(f"{n}:{m}", site=site, accepted_ms=now_ms) for m in range(20)))
+    _, page = await read_on(redis, 0, (START, b"+"), (100, 10**6))
+    assert [count_in(fields[b"e"]) for _, fields in page] == [20] * 16  # it looks at so many at a time
+    _, page = await read_on(redis, 0, (START, b"+"), (1_000, 10**6), "b.example")
+    assert {event.site for _, fields in page for event in events_in(fields[b"e"])} == {"b.example"}
+    assert sum(count_in(fields[b"e"]) for _, fields in page) == 400
+
+
+async def test_a_damaged_hash_holds_up_its_partition_only(redis: Redis) -> None:
+    """Nothing is kept or settled by halves."""
+    events = [event_of(f"e{n}", n % 7, accepted_ms=event_of().accepted_ms) for n in range(140)]
+    of = {p: sum(partition_of(event, P) == p for event in events) for p in range(P)}
+    await redis.set(keys.bundles(1), "damaged")
+    async with committing(redis, P) as committer:
+        receipts = await committer.put_items([Item([event]) for event in events])
+    assert [receipt is Receipt.UNAVAILABLE for receipt in receipts] == [partition_of(e, P) == 1 for e in events]
+    assert await pending_in(redis, P) == {0: of[0], 2: of[2]}
+    assert await redis.xlen(keys.events(1)) == 0
