@@ -137,7 +137,7 @@ class Client:
 
     def _watch(self, connection: Connection, for_s: float) -> None:
         """Look after the connection in so many seconds. One timer for all: to start one a request costs too much."""
-        loop = asyncio.get_running_loop()
+        loop = connection.loop
         connection.due_s = loop.time() + for_s
         if connection.due_s < self._look_s:
             if self._timer is not None:

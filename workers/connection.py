@@ -27,6 +27,7 @@ class Connection(asyncio.Protocol):
     """One connection to Plausible. `on_end` is told of each request's end, just before who waits for the answer is."""
 
     def __init__(self, on_end: Callable[[Connection], None]) -> None:
+        self.loop = asyncio.get_running_loop()  # to ask for it at each request is a system call
         self.transport: asyncio.Transport | None = None
         self.reusable = False
         self.idle_s = IDLE_S
