@@ -4,7 +4,8 @@ process     the worker process: arq hosts it, a loop keeps it going
 upkeep      arq's jobs: retention, forgetting dead workers
 runtime     the parts below put together, started and stopped
 ownership   which partitions are ours: leases, fair shares
-partition   one owned partition: reading ahead in order; aside: its events that wait for their time
+partition   one owned partition: reading ahead in order; held: how much of it is in memory
+aside       its events that wait for their time, of which only the ids are
 tails       reading what comes, for each partition or for all at once
 lanes       a visitor's events in their order, in memory
 dispatch    the heart: send, judge, settle

@@ -32,9 +32,9 @@ class Aside:
         """Whether one more event may be set aside."""
         return len(self._waiting) < MOST
 
-    def push(self, event_id: bytes, note: Note) -> None:
+    def push(self, entry_id: bytes, note: Note) -> None:
         """Set it aside until its next attempt."""
-        heapq.heappush(self._waiting, (note.next_ms, event_id, note))
+        heapq.heappush(self._waiting, (note.next_ms, entry_id, note))
         self._wake.set()
 
     def ended(self) -> None:
@@ -59,9 +59,9 @@ class Aside:
 
     async def _bring_one(self) -> None:
         due = heapq.heappop(self._waiting)
-        _, event_id, note = due
+        _, entry_id, note = due
         try:
-            self._under_way += await self.bring_back(event_id, note)
+            self._under_way += await self.bring_back(entry_id, note)
         except (*AWAY, RedisError):
             heapq.heappush(self._waiting, due)
             await asyncio.sleep(PAUSE_S)

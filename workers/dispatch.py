@@ -17,7 +17,7 @@ from typing import assert_never
 
 from relay.queue.claiming import Note, Outcome
 from relay.queue.dead import dead_note
-from relay.queue.parts import letter_of
+from relay.queue.parts import apart
 from relay.rules.drops import probable_cause
 from relay.rules.judge import (
     Attempt,
@@ -174,7 +174,7 @@ class Dispatcher:
             case Dead(reason, detail):
                 log.warning("an event of %s is dead: %s (%s)", entry.event.site, reason, detail)
                 note = dead_note(reason, detail, entry.attempts + (sent_for is not None), entry.first_failed_ms)
-                outcome = Outcome("dead", entry.id, note, entry.event.tally, letter_of(entry.id, entry.event))
+                outcome = Outcome("dead", entry.id, note, entry.event.tally, apart(entry.id, entry.event))
             case _:
                 assert_never(verdict)
         if sent_for is not None:
@@ -201,7 +201,8 @@ class Dispatcher:
             return
         aside = verdict.aside or lane.aside
         note = self._note(entry, verdict, aside=aside, alone=others_pass and not site.circuit.down)
-        self.settler.add(partition, Outcome("again", entry.id, note.pack()))
+        form = apart(entry.id, entry.event) if aside else b""
+        self.settler.add(partition, Outcome("again", entry.id, note.pack(), form=form))
         if aside:
             log.info("an event of %s waits aside: %s (%s)", entry.event.site, verdict.trouble, verdict.detail)
             partition.put_aside(lane, entry, note)

@@ -16,14 +16,26 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from relay.queue.bundle import count_in
-from relay.queue.claiming import BLOCK_MS, END, START, Note, Outcome, following, read_notes, read_one, read_states
+from relay.queue.claiming import (
+    BLOCK_MS,
+    END,
+    START,
+    Note,
+    Outcome,
+    following,
+    note_of,
+    read_notes,
+    read_one,
+    read_states,
+)
 from relay.queue.connection import AWAY, describe
 from relay.queue.dead import dead_note
-from relay.queue.parts import Found, damaged_part, pending_of, place_in
+from relay.queue.parts import Found, damaged_part, is_part, pending_of
 from relay.queue.reading import RawEntry, read_on
 from relay.queue.stored import BUNDLE, StoredEvent, UnreadableError, mark_in, mark_of
 from relay.rules.judge import DeadReason
 from workers.aside import Aside
+from workers.held import SHARE, Held, Load
 from workers.lanes import Entry, Lane
 from workers.tails import TOGETHER, Tails
 
@@ -31,27 +43,12 @@ log = logging.getLogger(__name__)
 
 READ_COUNT = TOGETHER  # each may have a megabyte, and the sizes of the next ones are not known
 READ_MANY, READ_MANY_BYTES = 256, 1_000_000  # at a time while many wait: these sizes the server sees before it answers
-READ_AHEAD = 4_096  # entries in memory a partition, so that a million pending cost no more than these
-READ_AHEAD_BYTES = 8_000_000  # the same for events of unusual size
-SHARE = 8  # a site may have this part of both: so many dead ones fill the memory of a partition
 PARKED_BLOCK_MS = 20  # with sites parked, so soon is looked again whether they have room
 PASSING_S = 0.01  # rest after a read of nothing but parked sites' events: a million of them must not keep all busy
 PASSING_REST = 4  # times what the read took, at least: on a busy worker that is long, and what it has goes first
 PAUSE_S = 0.2
 
 Visitor = tuple[bytes | None, str, str]
-
-
-@dataclass(slots=True)
-class Load:
-    """Events in memory."""
-
-    entries: int = 0
-    size_bytes: int = 0
-
-    def fills(self, part: int) -> bool:
-        """Whether this is one such part of the read-ahead, or more."""
-        return self.entries * part >= READ_AHEAD or self.size_bytes * part >= READ_AHEAD_BYTES
 
 
 @dataclass(slots=True, eq=False)
@@ -72,9 +69,7 @@ class Partition:
     unfinished: int = 0
     """Deliveries in flight and outcomes not yet written down."""
     _lanes: dict[Visitor, Lane] = field(default_factory=dict)
-    _held: Load = field(default_factory=Load)
-    _held_of: dict[str, Load] = field(default_factory=dict)
-    """By site; those without events in memory are not in it."""
+    _held: Held = field(default_factory=Held)
     _parked: dict[str, bytes] = field(default_factory=dict)
     """Site → id of its first entry that was read and left where it is."""
     _parked_marks: set[bytes] = field(default_factory=set)  # by which compressed ones are known without unpacking
@@ -142,7 +137,7 @@ class Partition:
 
         The server sees the sizes of those that wait. Those that come are taken to be as large as the largest before.
         """
-        room, room_bytes = READ_AHEAD - self._held.entries, READ_AHEAD_BYTES - self._held.size_bytes
+        room, room_bytes = self._held.room()
         if self._many_wait:
             most = max(1, min(READ_MANY, room)), min(READ_MANY_BYTES, room_bytes)
             _, entries = await read_on(self.redis, self.number, (following(self._read_to), END), most)
@@ -169,12 +164,12 @@ class Partition:
             events = self._readable(pending_of(entry_id, form, states.get(entry_id, b"")), form)
             if not events or not self._is_parked(entry_id, events[0][1].site):  # a bundle is of one site
                 taken = True
-                self._place(events)
+                self._place(events, fields)
         return taken
 
     def _is_parked(self, entry_id: bytes, site: str) -> bool:
         """Whether the entry is left where it is, as its site has its share or was parked before."""
-        if site not in self._parked and site in self._held_of and self._held_of[site].fills(SHARE):
+        if site not in self._parked and self._held.fill_share(site):
             self._parked[site] = entry_id
             self._parked_marks.add(mark_of(site))
         return site in self._parked
@@ -182,10 +177,10 @@ class Partition:
     async def _come_back_for(self, site: str) -> None:
         """Read what was left of a site, as far as there is room for it now; when all is read it is parked no more."""
         while site in self._parked and self._room.is_set():
-            held = self._held_of.get(site, Load())
+            held = self._held.of_site.get(site, Load())
             if held.fills(2 * SHARE):
                 return
-            most = READ_AHEAD // SHARE - held.entries, READ_AHEAD_BYTES // SHARE - held.size_bytes
+            most = held.room(SHARE)
             span = self._parked[site], self._read_to
             last, entries = await read_on(self.redis, self.number, span, most, site)
             states = await self._states(entries)
@@ -193,17 +188,18 @@ class Partition:
                 form = fields[b"e"]
                 found = pending_of(entry_id, form, states.get(entry_id, b""))
                 if mark_in(form) or not isinstance(found[0][1], UnreadableError):  # else it was settled before
-                    self._place(self._readable(found, form))
+                    self._place(self._readable(found, form), fields)
             if last is None:
                 del self._parked[site]
                 self._parked_marks.discard(mark_of(site))
             else:
                 self._parked[site] = following(last)
 
-    def _place(self, events: Iterable[tuple[bytes, StoredEvent]]) -> None:
-        """Put events where they belong: each into its lane, or aside."""
+    def _place(self, events: Iterable[tuple[bytes, StoredEvent]], fields: Mapping[bytes, bytes]) -> None:
+        """Put events where they belong: each into its lane, or aside. What failed before has a note with it."""
+        noted = note_of(fields[b"n"]) if b"n" in fields else None
         for event_id, event in events:
-            note = self._notes.pop(event_id, None)
+            note = self._notes.pop(event_id, noted)
             if note is not None and note.aside:
                 self._aside.push(event_id, note)
             else:
@@ -248,36 +244,30 @@ class Partition:
             del self._lanes[visitor]
 
     def put_aside(self, lane: Lane, entry: Entry, note: Note) -> None:
-        """The entry waits for its next attempt outside its lane; only its id stays in memory."""
-        self.ended(lane, entry)
-        self._aside.push(entry.id, note)
+        """The entry waits for its next attempt outside its lane; only its id stays in memory.
 
-    async def _bring_back(self, event_id: bytes, note: Note) -> bool:
+        One out of a bundle gets an entry of its own, and is read again: its bundle shall not stay for one event.
+        """
+        self.ended(lane, entry)
+        if not is_part(entry.id):
+            self._aside.push(entry.id, note)
+
+    async def _bring_back(self, entry_id: bytes, note: Note) -> bool:
         """Offer an event that was set aside; False if it is no longer pending. Raises what redis-py raises."""
-        form = await read_one(self.redis, self.number, event_id)
-        if form is None:
-            return False
-        entry_id, _ = place_in(event_id)
-        mine = [(one, event) for one, event in pending_of(entry_id, form, b"") if one == event_id]
-        for _, event in self._readable(mine, form):
+        form = await read_one(self.redis, self.number, entry_id)
+        events = [] if form is None else self._readable(pending_of(entry_id, form, b""), form)
+        for _, event in events:
             lane = Lane(self, aside=True, busy=True)
-            lane.entries.append(_entry(event_id, event, note))
+            lane.entries.append(_entry(entry_id, event, note))
             self.offer(lane, 0.0)
-            return True
-        return False
+        return bool(events)
 
     def _hold(self, entry: Entry, sign: int) -> None:
         """Count the entry in (+1) or out (-1)."""
-        site, size_bytes = entry.event.site, sign * len(entry.event.body)
-        of_site = self._held_of.get(site) or self._held_of.setdefault(site, Load())
-        for load in (self._held, of_site):
-            load.entries += sign
-            load.size_bytes += size_bytes
-        if not of_site.entries:
-            del self._held_of[site]
+        self._held.count(entry.event.site, len(entry.event.body), sign)
         if self._held.fills(1):
             self._room.clear()
-        elif self._held.entries <= READ_AHEAD - READ_COUNT:
+        elif self._held.room()[0] >= READ_COUNT:
             self._room.set()
 
 

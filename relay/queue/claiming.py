@@ -17,7 +17,6 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from relay.queue import keys
 from relay.queue.connection import in_one_trip
-from relay.queue.parts import PENDING, place_in
 from relay.queue.reading import RawEntry
 from relay.queue.scripts import sha
 
@@ -50,7 +49,7 @@ class Outcome(NamedTuple):
     """One line for `settle`: verb delivered, dropped, dead or again, the event's id, and the note for it.
 
     `tally` is the event's own, or empty if the event cannot be read. `form`: what is kept of a dead one out of a
-    bundle; else it is its entry's.
+    bundle, or of one that is tried again in an entry of its own; else it is its entry's.
     """
 
     verb: str
@@ -94,21 +93,10 @@ def following(entry_id: bytes) -> bytes:
     return b"%b-%d" % (ms, int(number) + 1)
 
 
-async def read_one(redis: Redis, partition: int, event_id: bytes) -> bytes | None:
-    """The stored form of one event's entry, None when the event is no longer pending."""
-    entry_id, place = place_in(event_id)
+async def read_one(redis: Redis, partition: int, entry_id: bytes) -> bytes | None:
+    """The stored form of one entry by its id, None when it is no longer pending."""
     reply: Any = await redis.xrange(keys.events(partition), entry_id, entry_id)
-    if not reply:
-        return None
-    if place is not None and await _is_settled(redis, partition, entry_id, place):
-        return None
-    form: bytes = reply[0][1].get(b"e", b"")
-    return form
-
-
-async def _is_settled(redis: Redis, partition: int, entry_id: bytes, place: int) -> bool:
-    state = (await read_states(redis, partition, [entry_id])).get(entry_id, b"")
-    return state[place : place + 1] not in {b"", PENDING}
+    return reply[0][1].get(b"e", b"") if reply else None
 
 
 async def read_states(redis: Redis, partition: int, entry_ids: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -122,10 +110,10 @@ async def read_states(redis: Redis, partition: int, entry_ids: Sequence[bytes]) 
 async def read_notes(redis: Redis, partition: int) -> dict[bytes, Note]:
     """What earlier owners noted of the events that failed."""
     kept: dict[bytes, bytes] = await redis.hgetall(keys.retry(partition))  # type: ignore[misc]
-    return {entry_id: _note(text) for entry_id, text in kept.items()}
+    return {entry_id: note_of(text) for entry_id, text in kept.items()}
 
 
-def _note(text: bytes) -> Note:
+def note_of(text: bytes) -> Note:
     """A note as this relay knows it; what a later one added to it is passed over."""
     found = orjson.loads(text)
     return Note(**{field.name: found[field.name] for field in fields(Note) if field.name in found})
@@ -177,6 +165,6 @@ def _groups(lines: Sequence[Outcome]) -> list[str | bytes | int]:
     told: list[str | bytes | int] = []
     for (verb, note, tally, _), alike in groups.items():
         told += (verb, note, *tally, len(alike), *(line.event_id for line in alike))
-        if verb == "dead":
+        if verb in ALONE:
             told.append(alike[0].form)
     return told

@@ -22,7 +22,7 @@ ARQ_QUEUE: Final = "relay:arq"  # zset of arq: upkeep jobs only, never events
 
 
 def events(partition: int) -> str:
-    """Stream of pending events; an entry's field `e` is the stored form, of one event or of several."""
+    """Stream of pending events: `e` is the stored form, of one event or of several, `n` JSON of its failed attempts."""
     return f"relay:{{{partition}}}:events"
 
 
@@ -151,8 +151,9 @@ return replies
 # KEYS events, retry, ledger, dead, prefix of tallies, bundles of each partition. ARGV: '1' if this call may be a repeat
 # of one whose answer was lost, then of each partition how many words follow, and groups of like outcomes: verb, note,
 # hour, site, how many ids, ids. Verb and note are delivered|- , dropped|cause, dead|JSON with a "reason", again|JSON;
-# the last two alone, and behind the id of a dead one the form to keep of it, empty if that is its entry's. Facts need
-# no lease: only the first that is said counts. A damaged key fails its own partition, before an event is deleted.
+# the last two alone, and with a form behind the id: in that a dead event is kept, and one that waits gets an entry of
+# its own with it; where it is empty, its entry's form is kept, and the event stays where it is. Facts need no lease:
+# only the first that is said counts. A damaged key fails its own partition, before an event is deleted.
 # → of each how many found their entry gone (sent by another, too), or the server's words why it failed.
 SETTLE: Final = (
     "#!lua flags=allow-oom"
@@ -203,7 +204,14 @@ local function settle(k, i, last)
   while i <= last do
     local verb, note, n, id = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 4]), ARGV[i + 5]
     if verb == 'again' then
-      if is_pending(events, bundles, id) then redis.call('HSET', retry, id, note) end
+      if is_pending(events, bundles, id) then
+        if ARGV[i + 6] ~= '' then
+          take_out(events, bundles, i + 5, i + 5)
+          redis.call('HDEL', retry, id)
+          id = redis.call('XADD', events, '*', 'e', ARGV[i + 6], 'n', note)
+        end
+        redis.call('HSET', retry, id, note)
+      end
     else
       local form = verb == 'dead' and form_of(events, bundles, id, ARGV[i + 6])
       local reason = form and cjson.decode(note)['reason']
@@ -219,7 +227,7 @@ local function settle(k, i, last)
       if not again then repeats = repeats + n - gone end
       if not again and gone < n and verb == 'delivered' then redis.call('HINCRBY', ledger, 'repeated', n - gone) end
     end
-    i = i + 5 + n + (verb == 'dead' and 1 or 0)
+    i = i + 5 + n + ((verb == 'dead' or verb == 'again') and 1 or 0)
   end
   return repeats
 end

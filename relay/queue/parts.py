@@ -41,15 +41,14 @@ def part_id(entry_id: bytes, place: int) -> bytes:
     return b"%b.%d" % (entry_id, place)
 
 
-def place_in(event_id: bytes) -> tuple[bytes, int | None]:
-    """The entry of an event, and its place there if that is a bundle."""
-    entry_id, dot, place = event_id.partition(b".")
-    return entry_id, int(place) if dot else None
+def is_part(event_id: bytes) -> bool:
+    """Whether the event shares its entry."""
+    return b"." in event_id
 
 
-def letter_of(event_id: bytes, event: StoredEvent) -> bytes:
-    """What is kept of a dead event out of a bundle; empty if its entry has it alone."""
-    return pack_small(event) if b"." in event_id else b""
+def apart(event_id: bytes, event: StoredEvent) -> bytes:
+    """The form of an event that leaves its bundle, as a letter or to wait by itself; empty if it is in none."""
+    return pack_small(event) if is_part(event_id) else b""
 
 
 def damaged_part(form: bytes, event_id: bytes) -> bytes:
@@ -58,5 +57,5 @@ def damaged_part(form: bytes, event_id: bytes) -> bytes:
     A letter for each event, as each is counted, and each with all bytes. It is no form itself: sent again it is one
     unreadable event, not as many as the bundle had.
     """
-    _, place = place_in(event_id)
-    return b"" if place is None else b"part %d of %b" % (place, form)
+    _, dot, place = event_id.partition(b".")
+    return b"part %b of %b" % (place, form) if dot else b""

@@ -20,8 +20,8 @@ from relay.queue.stored import head_of, mark_of
 RawEntry = tuple[bytes, dict[bytes, bytes]]
 
 # KEYS events. ARGV first id, last id, most events, most bytes, what a plain form has behind its version, what those of
-# versions 3 and 4 (bytes 51, 52) have there (both empty: all). → the last id that was looked at, then id and form of
-# each entry that is meant; empty if there was nothing to look at.
+# versions 3 and 4 (bytes 51, 52) have there (both empty: all). → the last id that was looked at, then id, form and note
+# of each entry that is meant; empty if there was nothing to look at.
 READ: Final = """#!lua flags=no-writes
 local from, most, most_bytes = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local found, events, looked, bytes = {}, 0, 0, 0
@@ -34,6 +34,7 @@ repeat
     if string.sub(form, 2, 1 + #head) == head then
       found[#found + 1] = entry[1]
       found[#found + 1] = form
+      found[#found + 1] = entry[2][3] == 'n' and entry[2][4] or ''
       events = events + (version == 52 and string.byte(form, 8) or 1)
       bytes = bytes + #form
     end
@@ -66,4 +67,5 @@ async def read_on(
 
 
 def _entries(found: list[Any]) -> list[RawEntry]:
-    return [(entry_id, {b"e": form}) for entry_id, form in zip(found[1::2], found[2::2], strict=True)]
+    each = zip(found[1::3], found[2::3], found[3::3], strict=True)
+    return [(entry_id, {b"e": form, b"n": note} if note else {b"e": form}) for entry_id, form, note in each]

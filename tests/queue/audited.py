@@ -10,7 +10,7 @@ from relay.queue.audit import audit
 from relay.queue.claiming import Note, Outcome, settle
 from relay.queue.dead import Which, dead_note, purge
 from relay.queue.differences import Difference, Kind
-from relay.queue.parts import letter_of
+from relay.queue.parts import apart
 from relay.queue.reading import RawEntry
 from relay.queue.stored import StoredEvent
 from tests.queue.samples import event_of, pending, put, retry
@@ -23,7 +23,7 @@ NOTE = Note(attempts=1, first_failed_ms=1, next_ms=2, reason="failing").pack()
 def outcomes_of(events: Sequence[tuple[bytes, StoredEvent]], verb: str) -> list[Outcome]:
     """That outcome for each event, as the workers say it."""
     note = {"dead": dead_note("exhausted", "why", 1, None), "dropped": b"bot", "again": NOTE}.get(verb, b"")
-    return [Outcome(verb, event_id, note, event.tally, letter_of(event_id, event)) for event_id, event in events]
+    return [Outcome(verb, event_id, note, event.tally, apart(event_id, event)) for event_id, event in events]
 
 
 async def some_of_everything(redis: Redis, write: Callable[..., Awaitable[None]] = put) -> None:

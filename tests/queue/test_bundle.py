@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 from load.dictionary.traffic import traffic
 from relay.queue import keys
 from relay.queue.bundle import MOST_EVENTS, count_in, events_in, pack_bundle
-from relay.queue.claiming import START, Note, Outcome, read_after, read_notes, read_one, read_states, settle
+from relay.queue.claiming import START, Note, Outcome, note_of, read_after, read_notes, read_states, settle
 from relay.queue.dead import Which, dead_note, find
 from relay.queue.ledger import pending_events, pending_in
 from relay.queue.once import Item, Receipt
 from relay.queue.packing import pack_together, places_of
-from relay.queue.parts import damaged_part, pending_of, place_in
+from relay.queue.parts import damaged_part, pending_of
 from relay.queue.reading import read_on
 from relay.queue.stored import (
     BUNDLE,
@@ -28,6 +28,7 @@ from relay.queue.stored import (
     pack,
     pack_small,
     partition_of,
+    unpack,
 )
 from tests.queue.audited import found
 from tests.queue.samples import committing, event_of, ledger, pending, put_together, retry
@@ -176,31 +177,44 @@ async def test_each_event_is_settled_by_itself(redis: Redis) -> None:
 async def test_each_event_is_tried_again_by_itself(redis: Redis) -> None:
     """A note is of one event, and goes with it; one that has its outcome gets none."""
     ids = await bundled(redis)
-    note = Note(attempts=1, first_failed_ms=1, next_ms=2, reason="failing", aside=True)
+    note = Note(attempts=1, first_failed_ms=1, next_ms=2, reason="failing")
     await told(redis, outcome("again", ids[2], note.pack()), outcome("delivered", ids[0]))
     assert await read_notes(redis, 0) == {ids[2]: note}
     await told(redis, outcome("again", ids[0], note.pack()))
     assert await read_notes(redis, 0) == {ids[2]: note}
-    assert await read_one(redis, 0, ids[0]) is None
-    form = await read_one(redis, 0, ids[2])
-    assert form is not None
-    assert events_in(form)[2] == event_of("e2", accepted_ms=events_in(form)[2].accepted_ms)
     await told(redis, outcome("delivered", ids[2]))
     assert await read_notes(redis, 0) == {}
-    assert await read_one(redis, 0, ids[2]) is None
+
+
+async def test_who_waits_by_himself_leaves_his_bundle(redis: Redis) -> None:
+    """His entry is at the end and has his note; the bundle goes with the last of the others. Said twice it is once."""
+    ids = await bundled(redis)
+    [(_, event)] = [one for one in await pending(redis, 0) if one[0] == ids[2]]
+    note = Note(attempts=3, first_failed_ms=1, next_ms=2, reason="failing", aside=True)
+    leaves = outcome("again", ids[2], note.pack(), pack(event))
+    await told(redis, outcome("again", ids[2], note.pack()), leaves)
+    await told(redis, leaves, again=True)
+    assert await names(redis) == ["e0", "e1", "e3", "e4", "e5", "e2"]
+    assert await pending_events(redis, 1) == 6
+    await told(redis, *(outcome("delivered", event_id) for event_id in ids if event_id != ids[2]))
+    [(entry_id, fields)] = await read_after(redis, 0, START, 10)
+    assert (unpack(fields[b"e"]), note_of(fields[b"n"])) == (event, note)
+    assert await read_on(redis, 0, (START, b"+"), (10, 10**6)) == (entry_id, [(entry_id, fields)])
+    assert await read_notes(redis, 0) == {entry_id: note}
+    await told(redis, outcome("delivered", entry_id))
+    assert (await redis.xlen(keys.events(0)), await read_notes(redis, 0)) == (0, {})
+    assert await ledger(redis, 1) == {"accepted": 6, "delivered": 6, "dropped": 0, "dead": 0, "pending": 0}
 
 
 async def test_each_event_dies_by_itself(redis: Redis) -> None:
     """Its letter holds it alone, and is sent again as any other; a second one is not written."""
     ids = await bundled(redis)
-    form = await read_one(redis, 0, ids[3])
-    assert form is not None
-    alone = pack(events_in(form)[3])
+    [(_, event)] = [one for one in await pending(redis, 0) if one[0] == ids[3]]
     note = dead_note("exhausted", "status 500", 7, 1_000)
     for repeats in (0, 1):
-        assert await told(redis, outcome("dead", ids[3], note, alone)) == repeats
+        assert await told(redis, outcome("dead", ids[3], note, pack(event))) == repeats
         [letter] = [letter async for letter in find(redis, 1, Which())]
-        assert letter.event == events_in(form)[3]
+        assert letter.event == event
     assert await names(redis) == ["e0", "e1", "e2", "e4", "e5"]
     assert await retry(redis, 1, Which()) == 1
     assert await found(redis, 1) == []
@@ -230,7 +244,7 @@ async def test_a_damaged_bundle_is_a_letter_for_each_of_its_events(redis: Redis)
 async def test_what_an_older_worker_gave_up_can_be_sent_again(redis: Redis) -> None:
     """To him a bundle was one entry that he could not read; its letter becomes all of its events once more."""
     ids = await bundled(redis)
-    entry_id, _ = place_in(ids[0])
+    entry_id = ids[0].partition(b".")[0]
     await settle(redis, {0: [Outcome("dead", entry_id, dead_note("unreadable", "unknown form", 0, None))]}, again=False)
     assert await pending(redis, 0) == []
     assert await retry(redis, 1, Which()) == 1

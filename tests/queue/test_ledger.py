@@ -8,7 +8,7 @@ from relay.queue import keys
 from relay.queue.claiming import Outcome, settle
 from relay.queue.dead import Which, dead_note
 from relay.queue.ledger import look
-from relay.queue.parts import letter_of
+from relay.queue.parts import apart
 from tests.queue.samples import committing, event_of, ledger, pending, retry
 
 P = 3
@@ -30,7 +30,7 @@ async def work(redis: Redis, partition: int) -> None:
         lines = [
             Outcome("delivered", events[0][0]),
             *(Outcome("dropped", event_id, b"bot") for event_id, _ in events[1:3]),
-            *(Outcome("dead", event_id, note, form=letter_of(event_id, event)) for event_id, event in events[3:9]),
+            *(Outcome("dead", event_id, note, form=apart(event_id, event)) for event_id, event in events[3:9]),
         ]
         await settle(redis, {partition: lines}, again=False)
         done += len(lines)
