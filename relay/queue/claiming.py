@@ -15,7 +15,7 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
-from relay.queue import keys
+from relay.queue import keys, looks
 from relay.queue.connection import in_one_trip
 from relay.queue.reading import RawEntry
 from relay.queue.scripts import sha
@@ -100,11 +100,12 @@ async def read_one(redis: Redis, partition: int, entry_id: bytes) -> bytes | Non
 
 
 async def read_states(redis: Redis, partition: int, entry_ids: Sequence[bytes]) -> dict[bytes, bytes]:
-    """Of those bundles of which some events have an outcome: for each event whether it is pending."""
+    """Of those bundles of which some events have an outcome, or all: for each event whether it is pending."""
     if not entry_ids:
         return {}
-    told: list[bytes | None] = await redis.hmget(keys.bundles(partition), list(entry_ids))  # type: ignore[misc]
-    return {entry_id: state for entry_id, state in zip(entry_ids, told, strict=True) if state is not None}
+    touched = (keys.events(partition), keys.bundles(partition))
+    told: list[bytes] = await redis.eval(looks.STATES, len(touched), *touched, *entry_ids)  # type: ignore[misc, arg-type]
+    return {entry_id: state for entry_id, state in zip(entry_ids, told, strict=True) if state}
 
 
 async def read_notes(redis: Redis, partition: int) -> dict[bytes, Note]:

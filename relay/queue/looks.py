@@ -11,6 +11,18 @@ PENDING: Final = """#!lua flags=no-writes
 return redis.call('XLEN', KEYS[1]) + (redis.call('HGET', KEYS[2], 'more') or 0)
 """
 
+# KEYS events, bundles. ARGV ids of bundles. → of each which of its events have their outcome, as `bundles` says; empty
+# if none has, and all of them if the entry is gone: whoever read it a moment ago must not take them for pending.
+STATES: Final = """#!lua flags=no-writes
+local told = {}
+for i, id in ipairs(ARGV) do
+  local state = redis.call('HGET', KEYS[2], id)
+  if not state then state = #redis.call('XRANGE', KEYS[1], id, id) > 0 and '' or string.rep('1', 255) end
+  told[i] = state
+end
+return told
+"""
+
 # KEYS events, retry, ledger, dead, owner, bundles. → one consistent look at a partition.
 LOOK: Final = """#!lua flags=no-writes
 local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]

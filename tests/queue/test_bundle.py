@@ -174,6 +174,16 @@ async def test_each_event_is_settled_by_itself(redis: Redis) -> None:
     assert await told(redis, *(outcome("delivered", event_id) for event_id in ids)) == 6
 
 
+async def test_what_got_its_last_outcome_after_it_was_read_is_not_sent_again(redis: Redis) -> None:
+    """An earlier owner settles late, between a successor's two looks: then nothing tells any more which are settled."""
+    ids = await bundled(redis, MOST_EVENTS)
+    await told(redis, *(outcome("delivered", event_id) for event_id in ids[1:]))
+    _, [(entry_id, fields)] = await read_on(redis, 0, (START, b"+"), (100, 10**6))
+    await told(redis, outcome("delivered", ids[0]))
+    states = await read_states(redis, 0, [entry_id])
+    assert pending_of(entry_id, fields[b"e"], states.get(entry_id, b"")) == []
+
+
 async def test_each_event_is_tried_again_by_itself(redis: Redis) -> None:
     """A note is of one event, and goes with it; one that has its outcome gets none."""
     ids = await bundled(redis)
