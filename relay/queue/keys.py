@@ -132,9 +132,9 @@ PUT: Final = (
 local function put(k, at)
   local first, n, entries = at + 3 + 3 * ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local more = n - entries
-  if more > 0 then redis.call('HLEN', KEYS[k + 3]) end
-  for i = first, first + entries - 1 do redis.call('XADD', KEYS[k], '*', 'e', ARGV[i]) end
+  redis.call('XLEN', KEYS[k])
   if more > 0 then redis.call('HINCRBY', KEYS[k + 3], 'more', more) end
+  for i = first, first + entries - 1 do redis.call('XADD', KEYS[k], '*', 'e', ARGV[i]) end
   redis.call('HINCRBY', KEYS[k + 1], 'accepted', n)
   for i = at + 3, first - 1, 3 do tally(KEYS[k + 2], ARGV[i], 'accepted', ARGV[i + 1], tonumber(ARGV[i + 2])) end
   return ''
@@ -200,7 +200,7 @@ local function settle(k, i, last)
   local repeats = 0
   redis.call('HLEN', retry)
   redis.call('HLEN', ledger)
-  redis.call('HLEN', bundles)
+  assert(tonumber(redis.call('HGET', bundles, 'more') or 0), bundles .. ': more is no number')
   while i <= last do
     local verb, note, n, id = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 4]), ARGV[i + 5]
     if verb == 'again' then

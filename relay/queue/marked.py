@@ -39,7 +39,8 @@ if mark ~= ARGV[2] then return {-1, 0} end
 """
 
 # Both write the events first, then the mark, then the counters, as what a script did before it failed is not undone:
-# where the stream is damaged the slice is not marked, and can be put again; a damaged counter doubles nothing.
+# where the stream is damaged the slice is not marked, and can be put again; a damaged counter doubles nothing. How many
+# more events there are than entries is counted before all, in the hash that may be damaged itself.
 
 # KEYS events, ledger, prefix of tallies, marks, bundles. ARGV id of the log, its mark as the caller knows it, its mark
 # afterwards, then as PUT. → how many are pending, also if the mark is there already (the answer to the same call was
@@ -51,9 +52,9 @@ PUT_MARKED: Final = (
     + """
 local n, more = tonumber(ARGV[5]), ARGV[5] - ARGV[6]
 local first = 7 + 3 * ARGV[4]
-if more > 0 then redis.call('HLEN', KEYS[5]) end
-for i = first, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
+redis.call('XLEN', KEYS[1])
 if more > 0 then redis.call('HINCRBY', KEYS[5], 'more', more) end
+for i = first, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
 redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
 if n > 0 then redis.call('HINCRBY', KEYS[2], 'accepted', n) end
 for i = 7, first - 1, 3 do tally(KEYS[3], ARGV[i], 'accepted', ARGV[i + 1], tonumber(ARGV[i + 2])) end

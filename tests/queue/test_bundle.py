@@ -1,12 +1,14 @@
 """Several events in one entry: each comes back as it went in, and is settled, counted and given up by itself."""
 
 import random
+from collections.abc import Awaitable, Callable
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from load.dictionary.traffic import traffic
 from relay.queue import keys
@@ -14,12 +16,14 @@ from relay.queue.bundle import MOST_EVENTS, count_in, events_in, pack_bundle
 from relay.queue.claiming import START, Note, Outcome, note_of, read_after, read_notes, read_states, settle
 from relay.queue.dead import Which, dead_note, find
 from relay.queue.ledger import pending_events, pending_in
+from relay.queue.marked import Marks, Placed
 from relay.queue.once import Item, Receipt
 from relay.queue.packing import pack_together, places_of
 from relay.queue.parts import damaged_part, pending_of
 from relay.queue.reading import read_on
 from relay.queue.stored import (
     BUNDLE,
+    READS,
     Packed,
     StoredEvent,
     UnreadableError,
@@ -30,7 +34,8 @@ from relay.queue.stored import (
     partition_of,
     unpack,
 )
-from tests.queue.audited import found
+from relay.queue.waiting import UnavailableError
+from tests.queue.audited import found, outcomes_of
 from tests.queue.samples import committing, event_of, ledger, pending, put_together, retry
 from tests.queue.test_stored import EVENTS
 
@@ -276,13 +281,65 @@ async def test_a_page_has_no_more_events_than_were_asked_for(redis: Redis) -> No
     assert sum(count_in(fields[b"e"]) for _, fields in page) == 400
 
 
-async def test_a_damaged_hash_holds_up_its_partition_only(redis: Redis) -> None:
-    """Nothing is kept or settled by halves."""
+async def not_a_hash(redis: Redis) -> None:
+    """The key is of another type."""
+    await redis.set(keys.bundles(1), "damaged")
+
+
+async def no_number(redis: Redis) -> None:
+    """The count in it is none."""
+    await redis.hset(keys.bundles(1), "more", "damaged")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("damage", [not_a_hash, no_number])
+async def test_a_damaged_hash_holds_up_its_partition_only(
+    redis: Redis, damage: Callable[[Redis], Awaitable[None]]
+) -> None:
+    """Nothing is kept by halves."""
     events = [event_of(f"e{n}", n % 7, accepted_ms=event_of().accepted_ms) for n in range(140)]
     of = {p: sum(partition_of(event, P) == p for event in events) for p in range(P)}
-    await redis.set(keys.bundles(1), "damaged")
+    await damage(redis)
     async with committing(redis, P) as committer:
         receipts = await committer.put_items([Item([event]) for event in events])
     assert [receipt is Receipt.UNAVAILABLE for receipt in receipts] == [partition_of(e, P) == 1 for e in events]
     assert await pending_in(redis, P) == {0: of[0], 2: of[2]}
     assert await redis.xlen(keys.events(1)) == 0
+
+
+@pytest.mark.parametrize("damage", [not_a_hash, no_number])
+async def test_with_a_damaged_hash_nothing_is_settled_by_halves(
+    redis: Redis, damage: Callable[[Redis], Awaitable[None]]
+) -> None:
+    """What could not be counted is still there, and is settled once the hash is mended."""
+    now_ms = event_of().accepted_ms
+    await put_together(redis, P, *(event_of(f"e{n}", n, accepted_ms=now_ms) for n in range(60)))
+    read = await pending(redis, 1)
+    more = await redis.hget(keys.bundles(1), "more")  # type: ignore[misc]
+    await damage(redis)
+    for _ in range(2):
+        with pytest.raises(ResponseError):
+            await settle(redis, {1: outcomes_of(read, "delivered")}, again=False)
+    await redis.delete(keys.bundles(1))
+    await redis.hset(keys.bundles(1), "more", more)  # type: ignore[misc]
+    assert await pending(redis, 1) == read
+    assert await settle(redis, {1: outcomes_of(read, "delivered")}, again=False) == 0
+    assert (await ledger(redis, P))["delivered"] == len(read)
+    assert await found(redis) == []
+
+
+@pytest.mark.parametrize("damage", [not_a_hash, no_number])
+async def test_with_a_damaged_hash_no_slice_of_a_log_is_doubled(
+    redis: Redis, damage: Callable[[Redis], Awaitable[None]]
+) -> None:
+    """A replay tries again and again: what the queue could not count it has not taken either."""
+    now_ms = event_of().accepted_ms
+    await redis.hset(keys.FORM, "reads", READS)  # type: ignore[misc]
+    await damage(redis)
+    marks = Marks(redis, "log", [0] * P, 60_000)
+    slice_ = [Placed(n, event_of(f"e{n}", n, accepted_ms=now_ms)) for n in range(60)]
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            await marks.put(slice_, 60)
+    await redis.delete(keys.bundles(1))
+    assert await marks.put(slice_, 60) == (60, 0)
+    assert await found(redis) == []
