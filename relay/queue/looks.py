@@ -46,7 +46,7 @@ local function heads(key, bundles, from, last, most, most_bytes)
       local version = string.byte(form)
       local whole = version == 51 or version == 52
       found[#found + 1] = string.sub(form, 1, whole and #form or string.find(form, '\\n', 1, true) or 0)
-      local note = version == 52 and redis.call('HGET', bundles, entry[1])
+      local note = version == 52 and bundles ~= '' and redis.call('HGET', bundles, entry[1])
       found[#found + 1] = note or entry[2][3] == 'n' and entry[2][4] or ''
       bytes = bytes + #form
     end
@@ -57,7 +57,8 @@ local function heads(key, bundles, from, last, most, most_bytes)
 end
 """
 
-# KEYS stream, bundles. ARGV first id, last id, most entries, most bytes. → id, head, note of each.
+# KEYS stream, bundles (empty: of dead letters). ARGV first id, last id, most entries, most bytes. → id, head, note of
+# each.
 HEADS: Final = (
     "#!lua flags=no-writes"
     + _HEADS

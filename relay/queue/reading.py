@@ -21,10 +21,11 @@ RawEntry = tuple[bytes, dict[bytes, bytes]]
 
 # KEYS events. ARGV first id, last id, most events, most bytes, what a plain form has behind its version, what those of
 # versions 3 and 4 (bytes 51, 52) have there (both empty: all). → the last id that was looked at, then id, form and note
-# of each entry that is meant; empty if there was nothing to look at.
+# of each entry that is meant; empty if there was nothing to look at. Of others it looks at a thousand entries or two
+# megabytes, a millisecond or two of the server's.
 READ: Final = """#!lua flags=no-writes
 local from, most, most_bytes = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
-local found, events, looked, bytes = {}, 0, 0, 0
+local found, events, looked, bytes, passed = {}, 0, 0, 0, 0
 repeat
   local page = redis.call('XRANGE', KEYS[1], from, ARGV[2], 'COUNT', 16)
   for _, entry in ipairs(page) do
@@ -38,10 +39,11 @@ repeat
       events = events + (version == 52 and string.byte(form, 8) or 1)
       bytes = bytes + #form
     end
+    passed = passed + #form
   end
   if #page > 0 then from = '(' .. page[#page][1] end
   looked = looked + #page
-until #page < 16 or events >= most or bytes >= most_bytes or looked >= 1000
+until #page < 16 or events >= most or bytes >= most_bytes or looked >= 1000 or passed >= 2000000
 if looked > 0 then table.insert(found, 1, string.sub(from, 2)) end
 return found
 """

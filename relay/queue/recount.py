@@ -131,7 +131,7 @@ async def _walked(redis: Redis, stream: str, walk: Walk, hours: frozenset[int]) 
     """Walk through a whole stream, between two readings of the tallies."""
     redriven, _ = await _counters(redis, walk.partition)
     before = await tallies_of(redis, walk.partition, sorted(hours))
-    async for heads in pages_of(redis, stream, keys.bundles(walk.partition)):
+    async for heads in pages_of(redis, stream, "" if walk.letters else keys.bundles(walk.partition)):
         walk.add(heads)
     after = await tallies_of(redis, walk.partition, sorted(hours))
     redriven_since, purged = await _counters(redis, walk.partition)

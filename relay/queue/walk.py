@@ -70,21 +70,24 @@ class Walk:
 
 
 async def pages_of(redis: Redis, stream: str, bundles: str) -> AsyncIterator[list[Head]]:
-    """All that is in the stream now, a page at a time."""
+    """All that is in the stream now, a page at a time; `bundles` is empty if that is one of dead letters."""
     newest: Any = await redis.xrevrange(stream, count=1)
     after, last = "-", newest[0][0].decode() if newest else "0"
     while flat := await redis.eval(looks.HEADS, 2, stream, bundles, after, last, str(PAGE), str(PAGE_BYTES)):  # type: ignore[misc]
-        yield heads_in(flat)
+        yield heads_in(flat, letters=not bundles)
         after = "(" + flat[-3].decode()
 
 
-def heads_in(flat: list[bytes]) -> list[Head]:
-    """The entries in a script's flat answer, each pending event of a bundle apart."""
-    return [head for entry in zip(*[iter(flat)] * 3, strict=True) for head in _heads(*entry)]
+def heads_in(flat: list[bytes], *, letters: bool = False) -> list[Head]:
+    """The entries in a script's flat answer, each pending event of a bundle apart.
+
+    A letter that is a bundle was given up by an older worker, as one event that he could not read.
+    """
+    return [head for entry in zip(*[iter(flat)] * 3, strict=True) for head in _heads(*entry, letters=letters)]
 
 
-def _heads(entry_id: bytes, form: bytes, note: bytes) -> Iterator[Head]:
-    if form[:1] == BUNDLE:
+def _heads(entry_id: bytes, form: bytes, note: bytes, *, letters: bool) -> Iterator[Head]:
+    if form[:1] == BUNDLE and not letters:
         for event_id, found in pending_of(entry_id, form, note):
             yield event_id.decode(), None if isinstance(found, UnreadableError) else found, b""
         return

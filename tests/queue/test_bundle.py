@@ -12,9 +12,11 @@ from redis.exceptions import ResponseError
 
 from load.dictionary.traffic import traffic
 from relay.queue import keys
+from relay.queue.audit import audit
 from relay.queue.bundle import MOST_EVENTS, count_in, events_in, pack_bundle
 from relay.queue.claiming import START, Note, Outcome, note_of, read_after, read_notes, read_states, settle
 from relay.queue.dead import Which, dead_note, find
+from relay.queue.differences import Kind
 from relay.queue.ledger import pending_events, pending_in
 from relay.queue.marked import Marks, Placed
 from relay.queue.once import Item, Receipt
@@ -262,6 +264,9 @@ async def test_what_an_older_worker_gave_up_can_be_sent_again(redis: Redis) -> N
     entry_id = ids[0].partition(b".")[0]
     await settle(redis, {0: [Outcome("dead", entry_id, dead_note("unreadable", "unknown form", 0, None))]}, again=False)
     assert await pending(redis, 0) == []
+    letter = await audit(redis, 1)
+    assert letter.letters == 1
+    assert Kind.UNREADABLE in {one.kind for one in letter.differences}
     assert await retry(redis, 1, Which()) == 1
     assert await names(redis) == [f"e{n}" for n in range(6)]
     assert await found(redis, 1) == []
@@ -289,6 +294,18 @@ async def not_a_hash(redis: Redis) -> None:
 async def no_number(redis: Redis) -> None:
     """The count in it is none."""
     await redis.hset(keys.bundles(1), "more", "damaged")  # type: ignore[misc]
+
+
+async def test_a_look_for_one_site_ends_after_so_many_bytes(redis: Redis) -> None:
+    """The server looks at others' entries, too, and these may be large: a thousand of them must not hold it up."""
+    chance = random.Random(1)
+    now_ms = event_of().accepted_ms
+    events = [event_of(body=chance.randbytes(4_000).hex().encode(), accepted_ms=now_ms) for _ in range(800)]
+    await put_together(redis, 1, *events)
+    last, page = await read_on(redis, 0, (START, b"+"), (100, 10**6), "b.example")
+    assert page == []
+    assert last is not None
+    assert 0 < len(await redis.xrange(keys.events(0), f"({last.decode()}")) < len(events)
 
 
 @pytest.mark.parametrize("damage", [not_a_hash, no_number])
