@@ -12,7 +12,7 @@ from itertools import accumulate, repeat
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final
 
-from relay.queue.compressed import compress, decompress
+from relay.queue.compressed import MOST_BYTES, compress, decompress
 from relay.queue.stored import (
     BUNDLE,
     MARK_BYTES,
@@ -48,8 +48,11 @@ def pack_bundle(events: Sequence[StoredEvent]) -> bytes | None:
     sites, ips, agents, bodies, times, sales, engagements, occurred = zip(*events, strict=True)
     told = 0
     names: Sequence[bytes] = agents
+    lengths = list(map(len, bodies))
+    if sum(lengths) > MOST_BYTES:  # known at once: of large events each half would be put together in vain
+        return None
     try:
-        first_ms, sizes = min(times), _SIZES[count].pack(*map(len, bodies))
+        first_ms, sizes = min(times), _SIZES[count].pack(*lengths)
         if ips.count(ips[0]) == count and agents.count(agents[0]) == count:
             told |= _ONE_VISITOR
             ips, agents = ips[:1], agents[:1]
