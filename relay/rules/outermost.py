@@ -33,24 +33,6 @@ def members(body: bytes) -> Iterator[tuple[str, int, int]]:
             start = None
 
 
-def elements(body: bytes) -> Iterator[bytes]:
-    """Each element of the outermost array, without the space around it."""
-    depth, start = 0, 0
-    for found in _MARK.finditer(body):
-        mark = found[0]
-        if mark in b"{[":
-            depth += 1
-            if depth == 1:
-                start = found.end()
-        elif mark in b"}]":
-            depth -= 1
-        if (depth == 1 and mark == b",") or depth == 0:
-            begin, end = _stripped(body, start, found.start())
-            if begin < end:
-                yield body[begin:end]
-            start = found.end()
-
-
 def doubled_key(body: bytes, fields: Mapping[str, object]) -> str | None:
     """A key that stands twice in the outermost object, whose members were read as `fields`.
 

@@ -85,6 +85,8 @@ def test_half_an_emoji_is_its_own_item_s_fault() -> None:
         found = items_in(broken)
         assert isinstance(found, Unreadable)
         assert found.status == 400
+    written = b' [ "\\\\ud83d,",\n"\\\\\\uDC00]" ,{"a":[NaN]}\t, -Infinity,"NaN" ] '
+    assert items_in(written) == [b'"\\\\ud83d,"', b'"\\\\\\uDC00]"', b'{"a":[NaN]}', b"-Infinity", b'"NaN"']
     many = items_in(b'["\\ud83d"' + b",1" * MAX_ITEMS + b"]")
     assert isinstance(many, Unreadable)
     assert many.status == 413

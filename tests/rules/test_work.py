@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from relay.rules.admission import admit, parse_sites
+from relay.rules.batch import items_in
 from relay.rules.event import Event, Validation, parse_event
 
 MEGABYTE = 1_000_000
@@ -69,3 +70,11 @@ def test_no_megabyte_makes_much_work(name: str, validation: Validation, yardstic
             admit(event, SITES, validation)
 
     assert least_s(judged) < 16 * yardstick_s
+
+
+@pytest.mark.parametrize("unit", [b"0,", b"[],", b'"",', b'{"a":0},', b"\\\\", b"\\ud83d", b"[", b"NaN,"], ids=repr)
+def test_no_megabyte_of_a_batch_makes_much_work(unit: bytes, yardstick_s: float) -> None:
+    """To cut it into items costs no more than reading a few, also where one of them has half an emoji."""
+    begin, end = (b'["\\ud83d', b'"]') if unit[:1] == b"\\" else (b'["\\ud83d",[', b"1]]")
+    body = filled(begin, unit, end)
+    assert least_s(lambda: items_in(body)) < 8 * yardstick_s
