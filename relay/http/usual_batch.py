@@ -25,7 +25,8 @@ from relay.rules.batch import Unreadable, items_in
 from relay.rules.visitor import USUAL_NAMES, RawHeaders, names_of
 
 _ASK_FOR_MORE: Final = frozenset({b"idempotency-key", b"x-debug-request", b"expect", b"content-encoding"})
-_LINES: Final = re.compile(rb"ndjson|jsonl", re.IGNORECASE)  # what a type of `batch.NDJSON` has in it
+# What a type of `batch.NDJSON` has in it, or one in encoded words (RFC 2047), which aiohttp reads.
+_LINES: Final = re.compile(rb"ndjson|jsonl|=\?", re.IGNORECASE)
 
 
 @dataclass(slots=True, eq=False)

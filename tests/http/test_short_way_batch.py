@@ -119,6 +119,7 @@ async def test_the_usual_batch_takes_it(behind_a_proxy: Door, pieces: Any) -> No
         (b"Idempotency-Key: one",),
         (b"Content-Encoding: identity",),
         (b"Content-Type: application/X-NDJSON; charset=utf-8",),
+        (b"Content-Type: application/=?utf-8?q?n=64json?=",),
         (b"Connection: close",),
         (BOT,),
     ],
