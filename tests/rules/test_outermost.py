@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from relay.rules.outermost import doubled_key
+from relay.rules.outermost import doubled_key, members
 
 NAMES = ("a", "b", "c", ":", "", ":a", "ä", "\\", 'a"')
 TEXTS = ("x", ":", ":x", '":', "\\", " ", "", 1, None)
@@ -65,3 +65,19 @@ def test_a_doubled_key_is_seen_whatever_the_writing(colon: str) -> None:
 def test_escapes_hide_no_key(body: bytes, twice: str | None) -> None:
     """Escapes in texts and in keys are seen through, those of slashes and letters too."""
     assert doubled_key(body, orjson.loads(body)) == twice
+
+
+@pytest.mark.parametrize("colon", COLONS, ids=repr)
+def test_each_value_is_found_where_it_stands(colon: str) -> None:
+    """However the body is written; also in one that is too deep for msgspec."""
+    chance = random.Random(5)
+    deep = ("deep", written([], colon, ","))
+    for value in [made(chance) for _ in range(BODIES // len(COLONS))]:
+        pairs = {key: written(inner, colon, chance.choice(COMMAS)) for key, inner in value}
+        for more in ((), (deep,), (("deep", "[" * 1_020 + "]" * 1_020),)):
+            told = [*pairs.items(), *more]
+            space = chance.choice(("", " ", "\n"))
+            inner = ",".join(f"{space}{json.dumps(key)}{colon}{each}{space}" for key, each in told)
+            body = f"{space}{{{inner}}}{space}".encode()
+            assert orjson.loads(body).keys() == dict(told).keys()
+            assert [(key, body[start:stop].decode()) for key, start, stop in members(body)] == told

@@ -44,6 +44,11 @@ def test_one_site_keeps_the_body(domain: bytes) -> None:
             b'{"d":null,"domain":"b.com","n":"x","u":"/","p":{"domain":"a.com,b.com","d":"}\\","}}',
         ),
         (
+            b'{"domain":"a.com,b.com","n":"x","u":"/","d" : false }',
+            b'{"domain":"a.com","n":"x","u":"/","d" : false }',
+            b'{"domain":"b.com","n":"x","u":"/","d" : false }',
+        ),
+        (
             b'{"d":"a.com,b.com","domain":"other.com","n":"domain","u":"\\\\"}',
             b'{"d":"a.com","domain":"other.com","n":"domain","u":"\\\\"}',
             b'{"d":"b.com","domain":"other.com","n":"domain","u":"\\\\"}',
