@@ -180,7 +180,7 @@ class DoorServer(TestServer):
     __test__ = False
 
     async def _make_runner(self, **options: Any) -> web.BaseRunner:
-        return door_runner(self.app, **options)
+        return door_runner(self.app, **options | {"handler_cancellation": False})  # which aiohttp's own turns on
 
 
 def has_cors(answer: ClientResponse) -> bool:

@@ -302,3 +302,16 @@ async def test_a_failure_of_ours_is_one_batch_s(behind_a_proxy: Door, monkeypatc
             else:
                 assert (await wire.answer()).status == status
     assert held(behind_a_proxy) == batch.HELD_BYTES
+
+
+@pytest.mark.parametrize("more", [(), (LONG_WAY,)], ids=["short", "long"])
+async def test_who_leaves_is_counted_either_way(behind_a_proxy: Door, more: tuple[bytes, ...]) -> None:
+    """What is kept of a batch is counted, though its sender did not wait for the answer."""
+    async with await behind_a_proxy.connection() as wire:
+        await held_up(behind_a_proxy, wire, [posted(SHORT, PUBLIC, *more)])
+
+    async def is_counted() -> bool:
+        return behind_a_proxy.app[WATCH].items["accepted"] == 3
+
+    await until("the events are counted", is_counted)
+    assert len(await behind_a_proxy.kept()) == 3
