@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from itertools import accumulate
 from typing import Final
 
 from relay.http.intake import Intake, Posted, Sender
@@ -25,6 +26,7 @@ from relay.rules.visitor import Visitor, is_in
 from relay.rules.warnings import of_visitor
 
 AT_ONCE: Final = 50  # items are read in one go, a few milliseconds; then other requests have their turn
+BYTES_AT_ONCE: Final = 65_536  # of these, unless one alone has more
 
 
 @dataclass(slots=True)
@@ -48,10 +50,11 @@ class Judging:
     async def all_of(self, items: Sequence[bytes]) -> list[Judged]:
         """What of each item may be kept, or why it may not."""
         judged: list[Judged] = []
-        for first in range(0, len(items), AT_ONCE):
-            if first:
+        while len(judged) < len(items):
+            if judged:
                 await asyncio.sleep(0)
-            some = items[first : first + AT_ONCE]
+            first = len(judged)
+            some = portion(items, first)
             judged += self._plain(some) or self._each(some, first)
         return judged
 
@@ -140,3 +143,12 @@ class Judging:
     def _denied(self, denied: Denied) -> Verdict:
         self.intake.senders.note(denied)
         return Verdict(Status.REFUSED, denied.errors, retry_after_s=denied.retry_after_s)
+
+
+def portion(items: Sequence[bytes], first: int) -> Sequence[bytes]:
+    """The items from the first on that are read in one go, one at least."""
+    some = items[first : first + AT_ONCE]
+    if sum(map(len, some)) <= BYTES_AT_ONCE:
+        return some
+    fit = sum(size <= BYTES_AT_ONCE for size in accumulate(map(len, some)))
+    return some[: max(fit, 1)]

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 import orjson
 import pytest
 
-from relay.http import batch
+from relay.http import batch, judging
 from relay.http.inflating import MEMBERS, BrokenError, TooLargeError, UnknownCodingError, whole_body
 from relay.rules.batch import MAX_BATCH_BYTES
 from tests.http.batches import array, item, post, statuses
@@ -181,3 +181,17 @@ async def test_many_bombs_at_once_leave_the_door_as_it_was(door: Door) -> None:
     bomb = gzip.compress(bytes(BOMB_BYTES // 4), 1)
     answers = await asyncio.gather(*(post(door, bomb, Content_Encoding="gzip") for _ in range(8)), door.post())
     assert [answer.status for answer in answers] == [413] * 8 + [202]
+
+
+@pytest.mark.parametrize("sizes", [[9] * 120, [40_000] * 5, [70_000, 9, 65_527, 9, 70_000], [20_000] * 60], ids=len)
+def test_large_items_take_turns(sizes: list[int]) -> None:
+    """Fifty of a hundred kilobytes each would hold up everybody else for half a second."""
+    items = [b"x" * size for size in sizes]
+    portions: list[list[bytes]] = []
+    while (done := sum(map(len, portions))) < len(items):
+        portions.append(list(judging.portion(items, done)))
+    assert [one for some in portions for one in some] == items
+    for some in portions:
+        assert 0 < len(some) <= judging.AT_ONCE
+        assert len(some) == 1 or sum(map(len, some)) <= judging.BYTES_AT_ONCE
+    assert len(portions) == {9: 3, 40_000: 5, 70_000: 4, 20_000: 20}[sizes[0]]
