@@ -23,7 +23,7 @@ from relay.queue.stored import (
     unpack,
 )
 
-MOST_EVENTS: Final = 64  # so that no read finds many more events than there is room for
+MOST_EVENTS: Final = 64  # a read counts entries, and may find so many times the events that there is room for
 _DAMAGED: Final = "a version 4 bundle is damaged"
 
 # Version 4: its digit, six bytes by which its site is found, how many events, when the first was accepted, what else is

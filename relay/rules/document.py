@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from relay.rules.fault import Fault
-from relay.rules.outermost import doubled_key
+from relay.rules.outermost import deep_enough, doubled_key
 from relay.rules.text import shown
 
 # What upstream reads of a body; `read_body_limit` in its request.ex.
@@ -39,7 +39,7 @@ def read_object(body: bytes) -> dict[str, Any] | Fault:
         return Fault("request", f"the key {shown(twice)} stands there twice", "send each key once")
     for value in fields.values():
         if type(value) is float and not _LEAST_EXACT < value < _MOST_EXACT:
-            return _read_exactly(body, fields)
+            return _read_exactly(body)
     return fields
 
 
@@ -48,10 +48,8 @@ def object_in_text(value: object) -> object:
     return orjson.loads(value) if isinstance(value, str) else value
 
 
-def _read_exactly(body: bytes, fields: dict[str, Any]) -> dict[str, Any]:
+def _read_exactly(body: bytes) -> dict[str, Any]:
     """The fields again with integers of any size, which are integers to Plausible; rare, so it may be slow."""
-    try:
+    with deep_enough():
         exact: dict[str, Any] = json.loads(body)
-    except RecursionError:  # deeper than Python's parser goes, though not than orjson's
-        return fields
     return exact

@@ -5,17 +5,27 @@ For bodies that were parsed before, so they are known to be JSON; of any depth, 
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import msgspec
-import orjson
 
-# All that has a meaning between the values of JSON; numbers and words fall between the matches.
-_MARK = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}:,]', re.DOTALL)
 _TO_VALUE = re.compile(rb'[ \t\r\n{,]*+"[^"\\]*+(?:\\.[^"\\]*+)*+"[ \t\r\n]*+:[ \t\r\n]*+', re.DOTALL)
 _cut = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_JSON_SPACE = b" \t\r\n"
+ORJSON_DEPTH = 1_024
 _BACKSLASH, _SPACE, _LINE_FEED, _TAB, _RETURN = b"\\ \n\t\r"
+
+
+@contextmanager
+def deep_enough() -> Iterator[None]:
+    """Let who parses by Python's limit of recursion go as deep as orjson does, which goes a little deeper."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + ORJSON_DEPTH)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def members(body: bytes) -> Iterator[tuple[str, int, int]]:
@@ -23,35 +33,14 @@ def members(body: bytes) -> Iterator[tuple[str, int, int]]:
 
     Without the space around it. msgspec cuts in C; between two values there is nothing but a comma and a key.
     """
-    try:
+    with deep_enough():
         values = _cut(body)
-    except RecursionError:  # it goes as deep as Python does, orjson a little deeper
-        yield from _marked(body)
-        return
     stop = 0
     for key, value in values.items():
         found = _TO_VALUE.match(body, stop)
         start = found.end() if found else stop
         stop = start + len(bytes(value))
         yield key, start, stop
-
-
-def _marked(body: bytes) -> Iterator[tuple[str, int, int]]:
-    """The same of a body of any depth, doubled keys too; slow."""
-    depth, text, key, start = 0, b"", "", None
-    for found in _MARK.finditer(body):
-        mark = found[0]
-        if mark in b"{[":
-            depth += 1
-        elif mark in b"}]":
-            depth -= 1
-        elif depth == 1 and mark[:1] == b'"':
-            text = mark
-        elif depth == 1 and mark == b":":
-            key, start = orjson.loads(text), found.end()
-        if start is not None and (depth == 0 or (depth == 1 and mark == b",")):
-            yield key, *_stripped(body, start, found.start())
-            start = None
 
 
 def doubled_key(body: bytes, fields: Mapping[str, object]) -> str | None:
@@ -110,13 +99,6 @@ def _count(fields: Mapping[str, object]) -> int:
 
 def _keys(body: bytes) -> Iterator[str]:
     """The keys of the outermost object, doubled ones too; in C, as a body may have a hundred thousand."""
-    try:
+    with deep_enough():
         pairs = json.loads(body, object_pairs_hook=list, parse_int=str)  # Python refuses integers of 4,300 digits
-    except RecursionError:  # deeper than Python's parser goes, though not than orjson's
-        return (key for key, _, _ in _marked(body))
     return (key for key, _ in pairs)
-
-
-def _stripped(body: bytes, start: int, stop: int) -> tuple[int, int]:
-    value = body[start:stop]
-    return start + len(value) - len(value.lstrip(_JSON_SPACE)), start + len(value.rstrip(_JSON_SPACE))

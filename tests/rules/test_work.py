@@ -40,6 +40,7 @@ BODIES = {
     "a name of spaces": filled(b'{"u":"http://a.com/","n":"', b" ", b'"}'),
     "digits": filled(LEGAL + b'"$":{"currency":"EUR","amount":"0.', b"9", b'"}}'),
     "thousands": filled(LEGAL + b'"$":{"currency":"EUR","amount":"1', b",000", b'"}}'),
+    "a deep one": filled(LEGAL + b'"y":"\\"","z":' + b"[" * 1_010 + b"]" * 1_010 + b',"x":[', b"0,", b"0]}"),
     "an unclosed text": filled(LEGAL, b'"', b""),
     "an unclosed list": filled(LEGAL + b'"x":', b"[", b""),
 }
