@@ -25,8 +25,8 @@ class Blow:
     """A trouble that was done: its name, and when it began and ended (monotonic seconds).
 
     `may_repeat` says that what a worker had under way then may be sent again; `may_swap` that an event may pass the one
-    before it: Plausible's 500 for all could be the fault of one (docs/promises.md, on the order). `healed_s` is how
-    long after its end every door acknowledged again and an event of every visitor, posted since, had arrived; None if
+    before it: what Plausible does to all then could be the fault of one (docs/promises.md, on the order). `healed_s` is
+    how long after its end every door acknowledged again and an event of every visitor, posted since, had arrived; None if
     nobody waited.
     """
 

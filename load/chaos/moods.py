@@ -32,6 +32,8 @@ class Mood(StrEnum):
 NOT_READ: Final = frozenset({Mood.DEAF, Mood.RESET_BEFORE})
 LEAVES_OPEN: Final = frozenset({Mood.RESET_AFTER, Mood.HANG, Mood.HALF, Mood.GARBAGE})
 """Whoever sent the event cannot know whether it was counted: its repetition is nobody's fault."""
+MAY_SWAP: Final = frozenset({Mood.CRASHING, Mood.RESET_BEFORE, Mood.RESET_AFTER})
+"""Could be the fault of one event. When it begins, an event may fail three times while others still pass."""
 COUNTS: Final = LEAVES_OPEN | {Mood.FINE, Mood.SLOW, Mood.ENDLESS}
 
 _ANSWERS: Final[dict[Mood, bytes]] = {

@@ -16,7 +16,7 @@ import aiohttp
 
 ANSWER_WITHIN_S: Final = 5.0
 BATCHES_EVERY: Final = 4  # visitors
-BATCH: Final = 8  # events
+BATCH: Final = 4  # events: with more, a visitor would post too seldom to show soon that all is well again
 RATE_AFTER_TROUBLE_S: Final = 0.05  # a sender that was refused does not try more often than this
 
 
@@ -63,7 +63,8 @@ class Senders:
     async def _visit(self, session: aiohttp.ClientSession, visitor: int) -> None:
         mine = self.acknowledged.setdefault(visitor, [])
         size = BATCH if visitor % BATCHES_EVERY == BATCHES_EVERY - 1 else 1
-        period_s = size * self.visitors / self.rate
+        a_post = (BATCHES_EVERY - 1 + BATCH) / BATCHES_EVERY  # events, on the average
+        period_s = a_post * self.visitors / self.rate
         headers = {
             "User-Agent": f"Mozilla/5.0 (visitor {visitor})",
             "X-Forwarded-For": f"203.0.{visitor // 250}.{visitor % 250 + 1}",

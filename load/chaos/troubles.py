@@ -9,7 +9,7 @@ from typing import Final
 from load.chaos.account import Blow
 from load.chaos.fleet import Role
 from load.chaos.hostile import crowd, fuzz, tangles
-from load.chaos.moods import Mood
+from load.chaos.moods import MAY_SWAP, Mood
 from load.chaos.poison import damaged, poisoned
 from load.chaos.queue import cut_queue, full_disk, full_memory, slow_queue, stalled_queue
 from load.chaos.scene import Do, Scene
@@ -57,11 +57,7 @@ TROUBLES: Final = (
     Trouble("queue too slow", slow_queue(1.5), may_repeat=True),
     Trouble("queue stalled", stalled_queue, may_repeat=True),
     Trouble("connections to the queue cut", cut_queue),
-    *(
-        Trouble(f"Plausible: {mood}", moody(mood), may_swap=mood is Mood.CRASHING)
-        for mood in Mood
-        if mood is not Mood.FINE
-    ),
+    *(Trouble(f"Plausible: {mood}", moody(mood), may_swap=mood in MAY_SWAP) for mood in Mood if mood is not Mood.FINE),
     Trouble("Plausible: refuses connections", refused),
     Trouble("Plausible: flaps every 200 ms", flapping),
     Trouble("clients: half-open, slow and stalled by the hundred", crowd),
