@@ -26,8 +26,8 @@ class Blow:
 
     `may_repeat` says that what a worker had under way then may be sent again; `may_swap` that an event may pass the one
     before it: what Plausible does to all then could be the fault of one (docs/promises.md, on the order). `healed_s` is
-    how long after its end every door acknowledged again and an event of every visitor, posted since, had arrived; None if
-    nobody waited.
+    how long after its end every door acknowledged again and an event of every visitor, posted since, had arrived; None
+    if nobody waited.
     """
 
     name: str

@@ -147,7 +147,7 @@ def _account(told: dict[str, Any]) -> str:
 | events acknowledged with 202 | {told["acknowledged"]:,} |
 | **acknowledged and lost** | **{told["lost"]}** |
 | **a visitor's events out of order** (repeats aside) | **{told["out_of_order"]}** |
-| passed by the visitor's next one while Plausible answered 500 or cut off (docs/promises.md, on the order) | {told["swapped"]} |
+| passed by the visitor's next one as Plausible's 500 or reset allows (docs/promises.md) | {told["swapped"]} |
 | **repeated without a reason** | **{told["repeated_unexplained"]}** |
 | repeated after a kill or a pause of a worker, in all | {told["repeated_after_kills"]} |
 | the most by a single one; allowed are the {CONCURRENCY} that a worker may have under way \
