@@ -23,6 +23,7 @@ from load.peers.with_arq import jobs
 
 RELAY, WRK, ARQ, ARQ_DEFAULTS = "relay", "wrk straight to the sink", "arq tuned", "arq with defaults"
 PATIENCE_S: Final = 300.0
+BACKLOG_AT_ONCE: Final = 1_000  # as large batches are written: with less the workers would wait for what fills
 SETTLED_S: Final = 0.1
 ARQ_SHARE: Final = 10  # arq gets a tenth of the events, or its rounds would take ten times as long
 
@@ -60,7 +61,7 @@ def relay_system(place: Stage, name: str, count: int, workers: int = 1) -> Calla
     relay.until_shared()
     parts = clocks_of(*relay.workers, names=tuple(worker.name for worker in relay.workers))
     beside = clocks_of(relay.valkey, place.sink, names=("valkey", "sink"))
-    return lambda: watched(place, count, lambda: relay.fill(count), parts, beside)
+    return lambda: watched(place, count, lambda: relay.fill(count, at_once=BACKLOG_AT_ONCE), parts, beside)
 
 
 def arq_system(place: Stage, name: str, count: int, *, tuned: bool) -> Callable[[], Round]:

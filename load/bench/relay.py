@@ -144,14 +144,14 @@ class Relay:
 
         until("an even share of the partitions", shared, step_s=0.1)
 
-    def fill(self, count: int, first: int = 0, visitors: int = events.VISITORS) -> None:
-        """Put so many events into the queue as the door does, but without HTTP."""
-        asyncio.run(self._fill(count, first, visitors))
+    def fill(self, count: int, first: int = 0, at_once: int = FILLED_AT_ONCE) -> None:
+        """Put so many events into the queue as the door does, but without HTTP, `at_once` in a write."""
+        asyncio.run(self._fill(count, first, at_once))
 
-    async def _fill(self, count: int, first: int, visitors: int) -> None:
+    async def _fill(self, count: int, first: int, at_once: int) -> None:
         async with self.committer() as committer:
-            for start in range(first, first + count, FILLED_AT_ONCE):
-                await committer.put(stored(range(start, min(start + FILLED_AT_ONCE, first + count)), visitors))
+            for start in range(first, first + count, at_once):
+                await committer.put(stored(range(start, min(start + at_once, first + count))))
 
     @contextlib.asynccontextmanager
     async def committer(self) -> AsyncIterator[Committer]:
