@@ -103,6 +103,13 @@ local function each(step, ...)
 end
 """
 
+# How many events are pending.
+COUNT: Final = """
+local function pending(events, bundles)
+  return redis.call('XLEN', events) + (redis.call('HGET', bundles, 'more') or 0)
+end
+"""
+
 # The events of a bundle (byte 52 of a form's beginning, then, behind the mark, how many) are known by a dot and their
 # place behind the entry's id: here whether each has its outcome, nil if the entry is gone.
 STATE: Final = """

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from relay.queue.keys import STATE
+from relay.queue.keys import COUNT, STATE
 
 # KEYS events, bundles. → how many events are pending.
-PENDING: Final = """#!lua flags=no-writes
-return redis.call('XLEN', KEYS[1]) + (redis.call('HGET', KEYS[2], 'more') or 0)
+PENDING: Final = f"""#!lua flags=no-writes
+{COUNT}
+return pending(KEYS[1], KEYS[2])
 """
 
 # KEYS events, bundles. ARGV ids of bundles. → of each which of its events have their outcome, as `bundles` says; empty
@@ -24,12 +25,12 @@ return told
 """
 
 # KEYS events, retry, ledger, dead, owner, bundles. → one consistent look at a partition.
-LOOK: Final = """#!lua flags=no-writes
+LOOK: Final = f"""#!lua flags=no-writes
+{COUNT}
 local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-local pending = redis.call('XLEN', KEYS[1]) + (redis.call('HGET', KEYS[6], 'more') or 0)
-return {redis.call('HGETALL', KEYS[3]), pending, first and first[1] or '',
-        redis.call('HLEN', KEYS[2]), redis.call('XLEN', KEYS[4]), redis.call('GET', KEYS[5]) or '',
-        redis.call('TIME')}
+return {{redis.call('HGETALL', KEYS[3]), pending(KEYS[1], KEYS[6]), first and first[1] or '',
+         redis.call('HLEN', KEYS[2]), redis.call('XLEN', KEYS[4]), redis.call('GET', KEYS[5]) or '',
+         redis.call('TIME')}}
 """
 
 # Reads entries of a stream without their bodies: id, the stored form's head (of versions 3 and 4, bytes 51 and 52, all

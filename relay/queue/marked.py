@@ -31,12 +31,14 @@ def marks_key(partition: int) -> str:
     return f"relay:{{{partition}}}:replay"
 
 
-_MARK: Final = """
+_MARK: Final = (
+    keys.COUNT
+    + """
 local mark = redis.call('HGET', KEYS[4], ARGV[1]) or '0'
-local function pending() return redis.call('XLEN', KEYS[1]) + (redis.call('HGET', KEYS[5], 'more') or 0) end
-if mark == ARGV[3] then return {pending(), 0} end
+if mark == ARGV[3] then return {pending(KEYS[1], KEYS[5]), 0} end
 if mark ~= ARGV[2] then return {-1, 0} end
 """
+)
 
 # Both write the events first, then the mark, then the counters, as what a script did before it failed is not undone:
 # where the stream is damaged the slice is not marked, and can be put again; a damaged counter doubles nothing. How many
@@ -58,7 +60,7 @@ for i = first, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
 redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
 if n > 0 then redis.call('HINCRBY', KEYS[2], 'accepted', n) end
 for i = 7, first - 1, 3 do tally(KEYS[3], ARGV[i], 'accepted', ARGV[i + 1], tonumber(ARGV[i + 2])) end
-return {pending(), 0}
+return {pending(KEYS[1], KEYS[5]), 0}
 """
 )
 
@@ -85,7 +87,7 @@ redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
 if duplicates > 0 then redis.call('HINCRBY', KEYS[2], 'duplicates', duplicates) end
 if #fresh > 0 then redis.call('HINCRBY', KEYS[2], 'accepted', #fresh) end
 for _, i in ipairs(fresh) do tally(KEYS[3], ARGV[i + 2], 'accepted', ARGV[i + 3], 1) end
-return {pending(), duplicates}
+return {pending(KEYS[1], KEYS[5]), duplicates}
 """
 )
 

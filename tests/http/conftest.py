@@ -64,3 +64,11 @@ def served(shared_server: TestServer, tmp_path_factory: pytest.TempPathFactory) 
     serve = asyncio.run(Serve.start(tmp_path_factory.mktemp("served") / "serve.log", shared_server.url))
     yield serve
     serve.close()
+
+
+@pytest.fixture
+async def behind_a_proxy(open_door: OpenDoor) -> Door:
+    """Give a door that believes its neighbours' X-Forwarded-For, for two sites."""
+    door = await open_door(trusted_proxies="127.0.0.1", sites="example.com,example.org")
+    await until_ready(door)
+    return door

@@ -63,14 +63,6 @@ async def held_up(door: Door, wire: Connection, segments: list[bytes]) -> None:
             await asyncio.sleep(0)
 
 
-@pytest.fixture
-async def behind_a_proxy(open_door: OpenDoor) -> Door:
-    """Give a door that believes its neighbours' X-Forwarded-For, for two sites."""
-    door = await open_door(trusted_proxies="127.0.0.1", sites="example.com,example.org")
-    await until_ready(door)
-    return door
-
-
 @pytest.mark.parametrize(
     "pieces",
     [
