@@ -13,6 +13,7 @@ import msgspec
 import orjson
 from aiohttp import web
 
+from relay.http.framing import Framed
 from relay.http.senders import Senders
 from relay.http.watch import Watch
 from relay.queue.committing import Committer
@@ -24,7 +25,7 @@ from relay.rules.event import Event, Refused, Validation
 from relay.rules.source import Denied, Source, responsible
 from relay.rules.speaking import spoken_for
 from relay.rules.split import bodies_by_site
-from relay.rules.visitor import Network, RawHeaders, Trusted, Visitor, visitor_of
+from relay.rules.visitor import Network, Trusted, Visitor, visitor_of
 from relay.rules.warnings import of_visitor
 
 BODY_WITHIN_S = 15.0  # as Plausible's own server; a broken chunk would be waited for without end
@@ -97,12 +98,12 @@ class Intake:
             return Sender(source, visitor_of(peer, headers, self.policy.trusted), forgot=True)
         return Sender(source, visitor)
 
-    def sender_at_hand(self, peer: str, headers: RawHeaders, *, keyless: bool = True) -> tuple[Source, Visitor] | None:
+    def sender_at_hand(self, peer: str, head: Framed, *, keyless: bool = True) -> tuple[Source, Visitor] | None:
         """Who posts, and for which visitor, as `sender_of`; None if that takes a wait, or is anything but plain."""
-        source = self.senders.known(headers, keyless=keyless)
+        source = self.senders.known(head.headers, keyless=keyless)
         if source is None or isinstance(source, Denied):
             return None
-        visitor = spoken_for(source, peer, headers, self.policy.trusted)
+        visitor = spoken_for(source, peer, head.headers, self.policy.trusted, head.names)
         return None if visitor is None else (source, visitor)
 
     def admitted(self, event: Event, sender: Sender) -> tuple[Source, Admitted] | Denied | Refused:

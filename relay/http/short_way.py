@@ -1,64 +1,49 @@
-"""A connection on which the usual post of an event takes a short way: parsed by aiohttp, and answered without its task.
+"""A connection on which the usual post of an event takes a short way, past aiohttp's parser, request and task.
 
-aiohttp makes a request, a task and an answer of objects for each post, which costs several times what the event itself
-does. Here a post is judged (`brought`) when the last of its bytes are there, and answered when the queue has it, one at
-a time. Whatever is unusual goes on as aiohttp would have it, untouched.
-This leans on aiohttp's own names that are not promised (pyproject.toml bounds its version): its parser's messages, the
-waiter of an idle connection, the pieces of a body.
+These cost several times what the event itself does. Here what comes is brought to be read and judged (`brought`), and
+a usual post is answered when the queue has it, one at a time. All else goes on to aiohttp, byte for byte as it came.
+aiohttp's parser begins at the beginning of a request only: when it is not known to be there, for a request whose end
+nobody knows but it, all that follows on the connection is its own.
+This leans on names of aiohttp's that are not promised (pyproject.toml bounds its version): the waiter of an idle
+connection, the requests that wait for it, the time when it ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from aiohttp import HttpVersion, HttpVersion11, StreamReader, web
-from aiohttp.http import HttpProcessingError
+from aiohttp import web
 
 from relay.http.brought import Brought, Found, Way
 from relay.http.connections import KEPT_S, SenderConnection
+from relay.http.framing import frame, rest_of
 from relay.queue.once import Receipt
 from relay.queue.waiting import UnavailableError
-from relay.rules.visitor import RawHeaders
 
-SHORT_BYTES: Final = 65_536  # of a body; larger ones may stop the reading, which is for aiohttp to undo
-LENGTH_DIGITS: Final = 9  # with more it is no usual post; of 4,301 digits, zeros in front, Python makes no number
-HELD_S: Final = 0.25  # a body that comes apart from its head comes at once; what stalls is for aiohttp to wait for
+HELD_S: Final = 0.25  # the rest of a post comes at once; what stalls is for aiohttp to wait for
 AHEAD_BYTES = 262_144  # of what a sender may write before he has read an answer
 AHEAD_SEGMENTS = 1_000  # of these
 
 
-class Message(Protocol):
-    """What of aiohttp's parsed head is looked at here."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    raw_headers: RawHeaders
-    version: HttpVersion
-    should_close: bool
-    upgrade: bool
-
-
-Request = tuple[Message, StreamReader]
-
-
 class ShortWayConnection(SenderConnection):
-    """What a sender writes before he has an answer is not looked at, or, if it is parsed already, waits behind."""
+    """What a sender writes before he has an answer is not looked at until then."""
 
     __slots__ = (
         "_ahead",
         "_ahead_bytes",
-        "_behind",
         "_brought",
         "_done",
         "_found",
         "_held",
+        "_held_bytes",
+        "_held_since",
         "_held_until",
         "_is_far_ahead",
         "_post",
+        "_rest",
+        "_wanted",
         "_way",
         "peer",
     )
@@ -67,18 +52,24 @@ class ShortWayConnection(SenderConnection):
         super().__init__(manager, **options)
         self._brought = brought
         self.peer = ""
-        self._held: Request | None = None
+        self._post: list[bytes] | None = None
+        """What was brought, in the pieces in which it came."""
+        self._held: list[bytes] = []
+        """What there is of a post, whose rest may be on its way."""
+        self._held_bytes = 0
+        self._wanted: int | None = None
+        """How many bytes it will have."""
+        self._held_since = 0.0
         self._held_until: asyncio.TimerHandle | None = None
-        self._post: Request | None = None
+        self._rest: int | None = 0
+        """How many bytes of the request that aiohttp reads are to come; None: it alone knows."""
         self._way: Way[Any] | None = None
         self._found: Any = None
         self._done: asyncio.Future[None] | None = None
-        self._behind: list[Request] = []
         self._ahead: deque[bytes] = deque()
         self._ahead_bytes = 0
         """Of all segments since there was none."""
         self._is_far_ahead = False
-        self._parser: Any = _Parser(self._parser, self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio: a sender has connected."""
@@ -88,109 +79,67 @@ class ShortWayConnection(SenderConnection):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Asyncio: it is gone."""
-        if self._held is not None:
+        if self._held:
+            self._refused["incomplete"] += self._wanted is not None
             self._let_go()
-            self._refused["incomplete"] += 1
         if self._waiter is not None and self._waiter.done() and self._task_handler is not None:
             self._task_handler.cancel()  # it would begin a request that was passed on just now, on what is gone
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Asyncio: bytes of a head or of a body."""
-        if self._post is None:
+        if not data:  # aiohttp goes on with what it has
             super().data_received(data)
-            return
-        self._ahead.append(data)
-        self._ahead_bytes += len(data)
-        if self.transport is not None and (self._ahead_bytes > AHEAD_BYTES or len(self._ahead) > AHEAD_SEGMENTS):
-            self._is_far_ahead = True
-            self.transport.pause_reading()
+        elif self._post is not None:
+            self._wait_behind(data)
+        elif self._rest != 0 or not self._is_idle:
+            self._count_rest(data)
+            super().data_received(data)
+        elif not self._held:
+            self._bring([data])
+        else:
+            self._held.append(data)
+            self._held_bytes += len(data)
+            if self._wanted is None or self._held_bytes >= self._wanted:
+                self._bring(self._let_go())
 
     @property
     def is_busy(self) -> bool:
         """Whether a request is on its short way."""
-        return self._post is not None or self._held is not None
+        return self._post is not None or bool(self._held)
 
     @property
     def _awaits_head(self) -> bool:
         return super()._awaits_head and not self.is_busy
 
-    def take(self, messages: list[Request]) -> list[Request]:
-        """Take what can go the short way; returns the rest, which is for aiohttp now."""
-        if self.is_busy:
-            self._behind += messages
-            return []
-        if len(messages) != 1 or not self._is_idle or self._messages or self._paused:
-            return messages
-        (request,) = messages
-        message, payload = request
-        if not (message.path in self._brought.ways and _is_post(message)):
-            return messages
-        if not payload.is_eof():
-            if not _comes_soon(message):
-                return messages
-            self._hold(request)
-        elif not self._bring(request):
-            return messages
-        self._request_count += 1
-        return []
-
     @property
     def _is_idle(self) -> bool:
         """Whether aiohttp's task waits for a request, or has not begun yet: on uvloop a first post comes before."""
         waiter = self._waiter
-        return self._request_count == 0 if waiter is None else not waiter.done()
-
-    def _bring(self, request: Request) -> bool:
-        message, payload = request
-        if not 0 < payload.total_bytes <= SHORT_BYTES:
-            return False
-        self._next_keepalive_close_time = self._loop.time() + KEPT_S
-        self._post = request
-        body = b"".join(payload._buffer)  # noqa: SLF001
-        self._brought.bring(message.path, self, message.raw_headers, body)
-        return True
+        waits = self._request_count == 0 if waiter is None else not waiter.done()
+        return waits and not (self._messages or self._paused or self._close or self._force_close)
 
     def is_usual(self, way: Way[Found], found: Found) -> None:
         """`Poster`: it is being kept."""
         self._way, self._found = way, found
-        if self._parser is not None:  # as it is when the sender is gone
-            self._parser.message_consumed()
-
-    def is_unusual(self) -> None:
-        """`Poster`: aiohttp answers it, and what came meanwhile."""
-        request, self._post = self._post, None
-        assert request is not None  # noqa: S101 - it was brought
-        self._finish()
-        if self.transport is not None:
-            self._pass_on([request])
-            self._go_on()
-
-    def _hold(self, request: Request) -> None:
-        self._held = request
-        self._held_until = self._loop.call_later(HELD_S, self._pass_on_held)
+        self._held_since = 0.0
+        self._request_count += 1
         self._next_keepalive_close_time = self._loop.time() + KEPT_S
-        request[1].on_eof(self._body_came)
+        self._head_came()
 
-    def _let_go(self) -> Request:
-        request, self._held = self._held, None
-        if self._held_until is not None:
-            self._held_until.cancel()
-        assert request is not None  # noqa: S101 - each caller has looked
-        return request
+    def is_unusual(self, rest: int | None) -> None:
+        """`Poster`: aiohttp answers it, and what came meanwhile."""
+        self._pass_on(self._taken_back(), rest)
+        self._finish()
+        self._go_on()
 
-    def _body_came(self) -> None:
-        if self._held is not None and not self._bring(request := self._let_go()):
-            self._pass_on([request])
-
-    def _pass_on_held(self) -> None:
-        self._pass_on([self._let_go()])
-
-    def _pass_on(self, requests: list[Request]) -> None:
-        """Give requests to aiohttp."""
-        self._messages.extend(requests)  # type: ignore[arg-type] # it has its own name for a head
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    def is_part(self, size: int | None) -> None:
+        """`Poster`: the rest has a moment to come."""
+        self._held, self._wanted = self._taken_back(), size
+        self._held_bytes = sum(map(len, self._held))
+        self._held_since = self._held_since or self._loop.time()
+        self._held_until = self._loop.call_at(self._held_since + HELD_S, self._pass_on_held)
+        self._go_on()
 
     def has_failed(self) -> None:
         """`Poster`: nobody will answer it."""
@@ -218,28 +167,6 @@ class ShortWayConnection(SenderConnection):
         else:
             self._go_on()
 
-    def _finish(self) -> None:
-        if self._done is not None and not self._done.done():
-            self._done.set_result(None)
-
-    def _go_on(self) -> None:
-        """Handle what came meanwhile, each segment by itself: of one that ends in an error aiohttp reads nothing."""
-        if not (self._behind or self._ahead or self._parser.error is not None):
-            return
-        behind, self._behind = self._behind, []
-        if behind:
-            self._request_count += len(behind)
-            self._pass_on(behind)
-        if self._parser.error is not None:
-            super().data_received(b"")
-        while self._ahead and self._post is None:
-            super().data_received(self._ahead.popleft())
-        if not self._ahead:
-            self._ahead_bytes = 0
-            if self._is_far_ahead and self.transport is not None:
-                self.transport.resume_reading()
-            self._is_far_ahead = False
-
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
         """aiohttp: the door stops; what is under way gets its answer before."""
         if self._post is not None:
@@ -247,45 +174,56 @@ class ShortWayConnection(SenderConnection):
             await asyncio.wait({self._done}, timeout=timeout)
         await super().shutdown(timeout)
 
+    def _bring(self, pieces: list[bytes]) -> None:
+        self._post = pieces
+        self._brought.bring(self, pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
-def _is_post(message: Message) -> bool:
-    return (
-        message.method == "POST" and message.version == HttpVersion11 and not (message.should_close or message.upgrade)
-    )
+    def _taken_back(self) -> list[bytes]:
+        pieces, self._post = self._post, None
+        assert pieces is not None  # noqa: S101 - they were brought
+        return pieces
 
+    def _let_go(self) -> list[bytes]:
+        pieces, self._held = self._held, []
+        if self._held_until is not None:
+            self._held_until.cancel()
+        return pieces
 
-def _comes_soon(message: Message) -> bool:
-    """Whether a short body is on its way that nobody has to ask for."""
-    length = message.headers.get("Content-Length", "")
-    if not length.isdecimal() or len(length) > LENGTH_DIGITS:
-        return False
-    return int(length) <= SHORT_BYTES and "Expect" not in message.headers
+    def _pass_on_held(self) -> None:
+        self._pass_on(self._let_go(), None if self._wanted is None else self._wanted - self._held_bytes)
 
+    def _pass_on(self, pieces: list[bytes], rest: int | None) -> None:
+        """Give to aiohttp what came, as it came: of a segment that ends in an error it reads nothing."""
+        self._held_since, self._rest = 0.0, rest
+        for piece in pieces:
+            if self.transport is not None:
+                super().data_received(piece)
 
-class _Parser:
-    """aiohttp's parser of a connection; what it has parsed goes through `take`. An error waits for its turn, too."""
+    def _count_rest(self, data: bytes) -> None:
+        if self._rest == 0:
+            self._rest = rest_of(frame(data), data)
+        elif self._rest is not None:
+            self._rest = self._rest - len(data) if self._rest >= len(data) else None
 
-    def __init__(self, parser: Any, connection: ShortWayConnection) -> None:
-        self._parser = parser
-        self._connection = connection
-        self._feed_data = parser.feed_data
-        self.message_consumed = parser.message_consumed
-        self.error: HttpProcessingError | None = None
+    def _finish(self) -> None:
+        if self._done is not None and not self._done.done():
+            self._done.set_result(None)
 
-    def feed_data(self, data: bytes) -> tuple[list[Request], bool, bytes]:
-        """aiohttp: parse; returns the requests that are to be handled."""
-        if self.error is not None:
-            raise self.error
-        try:
-            messages, upgraded, tail = self._feed_data(data)
-        except HttpProcessingError as error:
-            if not self._connection.is_busy:
-                raise
-            self.error = error
-            return [], False, b""
-        if messages:
-            messages = self._connection.take(messages)
-        return messages, upgraded, tail
+    def _wait_behind(self, data: bytes) -> None:
+        self._ahead.append(data)
+        self._ahead_bytes += len(data)
+        if self.transport is not None and (self._ahead_bytes > AHEAD_BYTES or len(self._ahead) > AHEAD_SEGMENTS):
+            self._is_far_ahead = True
+            self.transport.pause_reading()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._parser, name)
+    def _go_on(self) -> None:
+        """Handle what came meanwhile."""
+        if not self._ahead:
+            return
+        while self._ahead and self._post is None:
+            self.data_received(self._ahead.popleft())
+        if not self._ahead:
+            self._ahead_bytes = 0
+            if self._is_far_ahead and self.transport is not None:
+                self.transport.resume_reading()
+            self._is_far_ahead = False

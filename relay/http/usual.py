@@ -6,18 +6,20 @@ rules and has an answer for each.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Final
 
 from relay.http.accepted import accepted_bytes, in_one_piece, plain
-from relay.http.brought import Poster
+from relay.http.brought import Post, Poster
 from relay.http.intake import ENGAGEMENT, Intake
 from relay.http.plain import may_come
 from relay.queue.stored import StoredEvent
 from relay.queue.waiting import UnavailableError
 from relay.rules.event import Refused, parse_event
-from relay.rules.visitor import USUAL_NAMES, RawHeaders, names_of
+from relay.rules.usual_items import read_usual_items
 from relay.rules.warnings import of_visitor
 
 PATH: Final = "/api/event"
@@ -26,6 +28,9 @@ _ASK_FOR_MORE: Final = frozenset({b"idempotency-key", b"x-debug-request", b"expe
 Found = tuple[StoredEvent, tuple[str, ...]]
 """The event of a post, and what its sender is warned of."""
 
+Told = tuple[str, bool, bool, tuple[str, ...]]
+"""Its site, whether it has revenue, whether it is an engagement, and what its sender is warned of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usual:
@@ -33,21 +38,30 @@ class Usual:
 
     intake: Intake
 
-    def read(self, peer: str, headers: RawHeaders, body: bytes, now_ms: int) -> Found | None:
-        """`Way`: the event of the post, if it is usual."""
-        names = names_of(headers)
-        if len(names) > USUAL_NAMES or _asks_for_more(names):
-            return None
-        sender = self.intake.sender_at_hand(peer, headers)
-        if sender is None:
-            return None
-        source, visitor = sender
+    def read(self, posts: Sequence[Post], now_ms: int) -> Sequence[Found | None]:
+        """`Way`: the event of each post that is usual."""
+        found: list[Found | None] = [None] * len(posts)
+        places, senders, bodies = [], [], []
+        for place, (_, peer, head, body) in enumerate(posts):
+            if not _asks_for_more(head.names) and (sender := self.intake.sender_at_hand(peer, head)):
+                places.append(place)
+                senders.append(sender)
+                bodies.append(body)
+        items = read_usual_items(bodies) if len(bodies) > 1 else None
+        told = [self._told(body) for body in bodies] if items is None else zip(*items, repeat(()), strict=False)
+        for place, (source, visitor), body, one in zip(places, senders, bodies, told, strict=True):
+            if one is not None and may_come(source, one[0]):
+                site, sale, engagement, warnings = one
+                stored = StoredEvent(site, visitor.ip, visitor.user_agent, body, now_ms, sale, engagement)
+                found[place] = stored, warnings + of_visitor(visitor)
+        return found
+
+    def _told(self, body: bytes) -> Told | None:
+        """What the body says by itself."""
         event = parse_event(body, self.intake.policy.validation)
-        if isinstance(event, Refused) or len(event.sites) != 1 or not may_come(source, event.sites[0]):
+        if isinstance(event, Refused) or len(event.sites) != 1:
             return None
-        sale, engagement = event.revenue is not None, event.name == ENGAGEMENT
-        stored = StoredEvent(event.sites[0], visitor.ip, visitor.user_agent, body, now_ms, sale, engagement)
-        return stored, event.warnings + of_visitor(visitor)
+        return event.sites[0], event.revenue is not None, event.name == ENGAGEMENT, event.warnings
 
     def keep(self, found: Found, poster: Poster) -> None:
         """`Way`: write the event."""

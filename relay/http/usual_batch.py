@@ -6,13 +6,15 @@ As `usual` for a single post: all others are for `batch`, which has a verdict fo
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from relay.http.accepted import in_one_piece, verdicts_bytes
 from relay.http.batch import accepted
-from relay.http.brought import Poster
+from relay.http.brought import Post, Poster
+from relay.http.framing import Framed
 from relay.http.inflating import Budget
 from relay.http.intake import Intake, Sender
 from relay.http.keeping import plain_verdicts
@@ -22,7 +24,6 @@ from relay.queue.once import Receipt
 from relay.queue.stored import StoredEvent
 from relay.queue.waiting import UnavailableError
 from relay.rules.batch import Unreadable, items_in
-from relay.rules.visitor import USUAL_NAMES, RawHeaders, names_of
 
 # A batch has no answer to X-Debug-Request, but who asks for it is no usual sender, either.
 _ASK_FOR_MORE: Final = frozenset({b"idempotency-key", b"x-debug-request", b"expect", b"content-encoding"})
@@ -46,11 +47,15 @@ class UsualBatch:
     intake: Intake
     held: Budget
 
-    def read(self, peer: str, headers: RawHeaders, body: bytes, now_ms: int) -> Plain | None:
-        """`Way`: the events of the batch, if it is usual."""
-        if body[:1] != b"[" or not _ask_for_an_array(headers):
+    def read(self, posts: Sequence[Post], now_ms: int) -> Sequence[Plain | None]:
+        """`Way`: the events of each batch that is usual."""
+        return [self._read(post, now_ms) for post in posts]
+
+    def _read(self, post: Post, now_ms: int) -> Plain | None:
+        body = post.body
+        if not body.startswith(b"[") or not _ask_for_an_array(post.head):
             return None
-        known = self.intake.sender_at_hand(peer, headers, keyless=False)
+        known = self.intake.sender_at_hand(post.peer, post.head, keyless=False)
         if known is None or not has_plain_items(sender := Sender(*known)):
             return None
         items = items_in(body)
@@ -94,11 +99,10 @@ class UsualBatch:
         return in_one_piece(accepted(found.told) if error is None else self.intake.not_known(error), last=last), last
 
 
-def _ask_for_an_array(headers: RawHeaders) -> bool:
+def _ask_for_an_array(head: Framed) -> bool:
     """Whether the headers ask for nothing that only `batch` has an answer to, and do not name lines of JSON."""
-    names = names_of(headers)
-    type_at = _type_at(names) if len(names) <= USUAL_NAMES else None
-    return type_at is not None and (type_at < 0 or not _LINES.search(headers[type_at][1]))
+    type_at = _type_at(head.names)
+    return type_at is not None and (type_at < 0 or not _LINES.search(head.headers[type_at][1]))
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ from typing import Final
 from relay.queue.compressed import MOST_BYTES, compress, decompress
 from relay.queue.stored import (
     BUNDLE,
+    HOUR_MS,
     MARK_BYTES,
     TIME_BYTES,
     StoredEvent,
@@ -43,7 +44,7 @@ _SIZES: Final = [struct.Struct(f">{n}H") for n in range(256)]  # of so many even
 
 
 def pack_bundle(events: Sequence[StoredEvent]) -> bytes | None:
-    """The events, MOST_EVENTS at most of one site and hour, as one form; None if that has no room for them."""
+    """The events, MOST_EVENTS at most, as one form; None if that has no room, or they are not of one site and hour."""
     count = len(events)
     sites, ips, agents, bodies, times, sales, engagements, occurred = zip(*events, strict=True)
     told = 0
@@ -51,8 +52,11 @@ def pack_bundle(events: Sequence[StoredEvent]) -> bytes | None:
     lengths = list(map(len, bodies))
     if sum(lengths) > MOST_BYTES:  # known at once: of large events each half would be put together in vain
         return None
+    first_ms = min(times)
+    if sites.count(sites[0]) != count or first_ms // HOUR_MS != max(times) // HOUR_MS:
+        return None
     try:
-        first_ms, sizes = min(times), _SIZES[count].pack(*lengths)
+        sizes = _SIZES[count].pack(*lengths)
         if ips.count(ips[0]) == count and agents.count(agents[0]) == count:
             told |= _ONE_VISITOR
             ips, agents = ips[:1], agents[:1]

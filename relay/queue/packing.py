@@ -8,17 +8,21 @@ from operator import itemgetter
 from typing import Final
 
 from relay.queue.bundle import MOST_EVENTS, pack_bundle
-from relay.queue.stored import BUNDLE, SMALL, Packed, StoredEvent, pack, pack_small, partition_of
+from relay.queue.stored import BUNDLE, HOUR_MS, SMALL, Packed, StoredEvent, pack, pack_small, partition_of
 
 FEWEST_EVENTS: Final = 3  # two together take less, but cost the door more than twice one
-HOUR_MS: Final = 3_600_000  # what shares an entry is counted in one hour
 _SMALL, _BUNDLE = SMALL.decode(), BUNDLE.decode()
 _visitor = itemgetter(0, 1, 2)
 
 
 def packed(partition: int, events: Sequence[StoredEvent], forms: str) -> list[Packed]:
     """A partition's events as they are written, in their order; `forms`: the versions that all workers read."""
-    return list(pack_together(partition, events)) if _BUNDLE in forms else packed_apart(partition, events, forms)
+    if _BUNDLE not in forms:
+        return packed_apart(partition, events, forms)
+    form = pack_bundle(events) if FEWEST_EVENTS <= len(events) <= MOST_EVENTS else None
+    if form is not None:  # as nearly always
+        return [Packed(partition, events[0].tally, form, len(events))]
+    return list(pack_together(partition, events))
 
 
 def packed_apart(partition: int, events: Sequence[StoredEvent], forms: str) -> list[Packed]:

@@ -34,6 +34,7 @@ _REVENUE, _ENGAGEMENT, _AGENT, _OCCURRED, _IPV6 = 1, 2, 4, 8, 16
 _KNOWN_FLAGS = 31
 _FLAGS_AT = 1 + MARK_BYTES
 _TIMES_AT = _FLAGS_AT + 1
+HOUR_MS: Final = 3_600_000  # events are counted by the hour of their acceptance
 SITE_CHARACTERS: Final = 253  # the longest name in DNS; longer ones are made up, and not counted apart
 
 
@@ -71,7 +72,7 @@ class StoredEvent(NamedTuple):
     def tally(self) -> tuple[str, str]:
         """Where the event is counted beside the ledger: hour of its acceptance (Unix time / 3,600), and site."""
         site = self.site if len(self.site) <= SITE_CHARACTERS else OTHER_SITES
-        return str(self.accepted_ms // 3_600_000), site
+        return str(self.accepted_ms // HOUR_MS), site
 
 
 class Packed(msgspec.Struct, frozen=True, gc=False):

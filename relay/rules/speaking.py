@@ -27,15 +27,18 @@ from relay.rules.visitor import (
 _ORDER = (b"x-plausible-ip", b"x-forwarded-for", b"b-forwarded-for", b"forwarded", b"cf-connecting-ip")
 
 
-def spoken_for(source: Source, peer: str, headers: RawHeaders, trusted: Sequence[Network]) -> Visitor | None:
+def spoken_for(
+    source: Source, peer: str, headers: RawHeaders, trusted: Sequence[Network], names: bytes | None = None
+) -> Visitor | None:
     """The visitor of a request by `source`; None if it speaks for others and names nobody. Never raises.
 
+    `names`: `names_of` the headers, if known.
     It names the leftmost address of the first header that has one, as for Plausible, but a public one before a private
     one, and never a trusted proxy: what one of those appended is no visitor.
     """
     if not source.speaks:
-        return visitor_of(peer, headers, trusted)
-    agent, lines, chain = told_in(headers)
+        return visitor_of(peer, headers, trusted, names)
+    agent, lines, chain = told_in(headers, names)
     if chain is not None:
         ip = _named_in_chain(chain, trusted if isinstance(trusted, Trusted) else Trusted(trusted))
     else:

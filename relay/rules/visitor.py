@@ -4,7 +4,7 @@ Plausible believes everybody's headers and validates nothing (contract section 2
 proxy sent them, and what comes out is always one valid bare address, whatever came in.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from operator import itemgetter
@@ -42,24 +42,23 @@ class Visitor(msgspec.Struct, frozen=True, gc=False):
     user_agent: bytes | None
 
 
-class Trusted(tuple[Network, ...]):  # noqa: SLOT001 - Python has no slots in a tuple
-    """The networks of the trusted proxies; their hash is worked out once, as they are part of caches' keys."""
+class Trusted(tuple[Network, ...]):
+    """The networks of the trusted proxies. Part of caches' keys, so it is known by itself, and not by what is in it."""
 
-    def __init__(self, _: Iterable[Network] = ()) -> None:
-        self._hash = super().__hash__()
-
-    def __hash__(self) -> int:
-        return self._hash
+    __slots__ = ()
+    __hash__ = object.__hash__  # no method of ours: that would be called for each event
+    __eq__ = object.__eq__
 
 
-def visitor_of(peer: str, headers: RawHeaders, trusted: Sequence[Network]) -> Visitor:
+def visitor_of(peer: str, headers: RawHeaders, trusted: Sequence[Network], names: bytes | None = None) -> Visitor:
     """The visitor behind `peer`, the address of the connection. Never raises.
 
-    A peer without an address (a unix socket) stands for 127.0.0.1, and is trusted if that is.
+    `names`: `names_of` the headers, if known. A peer without an address (a unix socket) stands for 127.0.0.1, and is
+    trusted if that is.
     """
     proxies = trusted if isinstance(trusted, Trusted) else Trusted(trusted)
     ip, believed = _told_by(peer, proxies)
-    agent, lines, chain = told_in(headers)
+    agent, lines, chain = told_in(headers, names)
     if believed and chain is not None:
         ip = _client_of(chain, proxies) or ip
     elif believed and lines:
@@ -68,9 +67,10 @@ def visitor_of(peer: str, headers: RawHeaders, trusted: Sequence[Network]) -> Vi
     return Visitor(ip, agent)
 
 
-def told_in(headers: RawHeaders) -> tuple[bytes | None, int, bytes | None]:
+def told_in(headers: RawHeaders, names: bytes | None = None) -> tuple[bytes | None, int, bytes | None]:
     """The User-Agent, how many lines name hops, and X-Forwarded-For if it is the only one and not long."""
-    names = names_of(headers)
+    if names is None:
+        names = names_of(headers)
     agent_at, lines, chain_at = _known_places(names) if len(names) <= USUAL_NAMES else _places(names)
     chain = None if chain_at is None else headers[chain_at][1]
     if chain is not None and len(chain) > _LONGEST_CHAIN:

@@ -4,6 +4,7 @@ What aiohttp has handled itself, its own server counts.
 """
 
 import asyncio
+import contextlib
 import gc
 import socket
 from typing import Any
@@ -12,14 +13,14 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from relay.http import connections, short_way
+from relay.http import connections, framing, short_way
 from relay.http.app import build_door, door_runner
 from relay.http.brought import Brought
 from relay.http.usual import Usual
 from relay.queue.stored import StoredEvent, partition_of
 from relay.settings import load_settings
 from tests.http.conftest import OpenDoor
-from tests.http.door import Answer, Connection, Door, body, connection, padded, request, until, until_ready
+from tests.http.door import Answer, Connection, Door, body, chunks, connection, padded, request, until, until_ready
 
 LONG_WAY = b"X-Debug-Request: no"  # changes nothing but the way
 PUBLIC = b"X-Forwarded-For: 81.2.69.142"
@@ -36,8 +37,8 @@ POSTS = {
     "no object": b"[]",
     "no JSON": b"{",
     "empty": b"",
-    "long": padded(short_way.SHORT_BYTES),
-    "longer": padded(short_way.SHORT_BYTES + 1),
+    "long": padded(framing.SHORT_BYTES),
+    "longer": padded(framing.SHORT_BYTES + 1),
 }
 
 
@@ -119,7 +120,7 @@ def test_the_first_post_of_a_connection_takes_it(redis_url: str) -> None:
         request(body(), PUBLIC, b"Connection: close"),
         request(body(), PUBLIC, line=b"POST /api/event HTTP/1.0"),
         request(body(), PUBLIC, line=b"POST /api/event?a=b HTTP/1.1"),
-        request(padded(short_way.SHORT_BYTES + 1), PUBLIC),
+        request(padded(framing.SHORT_BYTES + 1), PUBLIC),
     ],
     ids=lambda whole: repr(whole[:26] + whole[-len(body()) - 30 : -len(body())]),
 )
@@ -129,6 +130,47 @@ async def test_what_is_not_usual_does_not(behind_a_proxy: Door, unusual: bytes) 
     assert (await behind_a_proxy.converse(unusual)).status == 202
     assert handled(behind_a_proxy) == before + 1
     assert len(await behind_a_proxy.kept()) == 1
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        request(line=b"GET /health/live HTTP/1.1"),
+        request(body(), PUBLIC, b"Idempotency-Key: one"),
+        request(b"[]"),
+        request(padded(10 * framing.SHORT_BYTES), PUBLIC),
+    ],
+    ids=["a look at its health", "a key", "a refusal", "long"],
+)
+async def test_a_usual_post_takes_it_behind_what_did_not(behind_a_proxy: Door, before: bytes) -> None:
+    """A proxy sends whatever comes on the connections that it keeps."""
+    handled_before = handled(behind_a_proxy)
+    async with await behind_a_proxy.connection() as wire:
+        for _ in range(3):
+            assert (await wire.ask(before)).status in {200, 202, 400}
+            assert (await wire.ask(request(body(), PUBLIC))).status == 202
+    assert handled(behind_a_proxy) == handled_before + 3
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        request(chunks(body()), PUBLIC, b"Transfer-Encoding: chunked"),
+        request(body(), PUBLIC) * 2,
+        request(body(), b"X-Forwarded-For:81.2.69.142"),
+    ],
+    ids=["chunks", "two at once", "written oddly"],
+)
+async def test_behind_what_only_the_parser_can_read_all_is_its_own(behind_a_proxy: Door, before: bytes) -> None:
+    """Nobody else knows whether it is amid a request; and all is answered."""
+    posts = before.count(b"POST")
+    handled_before = handled(behind_a_proxy)
+    async with await behind_a_proxy.connection() as wire:
+        await wire.send(before)
+        for _ in range(posts):
+            assert (await wire.answer()).status == 202
+        assert (await wire.ask(request(body(), PUBLIC))).status == 202
+    assert handled(behind_a_proxy) == handled_before + posts + 1
 
 
 @pytest.mark.parametrize("validation", ["strict", "plausible"])
@@ -261,13 +303,47 @@ async def test_a_body_that_stalls_is_aiohttps_to_wait_for(
 
         await until("aiohttp waits for the body", is_handed_on)
         assert (await wire.ask(whole[-5:])).status == 202
+        assert (await wire.ask(whole)).status == 202
+        assert handled(behind_a_proxy) == before + 1  # it is known where the stalled one ended
         await wire.send(whole[:-5])
 
     async def is_counted() -> bool:
         return 'reason="incomplete"} 1' in await (await behind_a_proxy.get("/metrics")).text()
 
     await until("an incomplete body is counted", is_counted)
-    assert len(await behind_a_proxy.kept()) == 1
+    assert len(await behind_a_proxy.kept()) == 2
+
+
+async def test_bytes_that_dribble_are_not_waited_for_again_and_again(
+    behind_a_proxy: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parser has them when the first is a moment old, and cuts off a head that does not end."""
+    monkeypatch.setattr(short_way, "HELD_S", 0.1)
+    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.3)
+    began = asyncio.get_running_loop().time()
+    async with await behind_a_proxy.connection() as wire:
+        assert (await wire.ask(request(body(), PUBLIC))).status == 202  # as the limit of a new connection is another
+        with contextlib.suppress(ConnectionError):
+            for at in range(100):
+                await wire.send(request(body(), PUBLIC)[at : at + 1])
+                await asyncio.sleep(0.05)
+                if wire.reader.at_eof():
+                    break
+        assert await wire.is_closed()
+    assert asyncio.get_running_loop().time() - began < 3
+
+
+async def test_a_held_part_goes_with_its_connection(behind_a_proxy: Door) -> None:
+    """A sender that ends amid a head is nobody's fault; one that ends amid a body is counted."""
+    for part in (request(body())[:30], request(body())[:-5]):
+        async with await behind_a_proxy.connection() as wire:
+            await wire.send(part)
+
+    async def is_counted() -> bool:
+        return 'reason="incomplete"} 1' in await (await behind_a_proxy.get("/metrics")).text()
+
+    await until("one is counted", is_counted)
+    assert (await behind_a_proxy.post()).status == 202
 
 
 async def test_a_kept_connection_is_idle_as_long_as_any(behind_a_proxy: Door, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,8 +391,8 @@ async def test_nothing_begins_on_a_connection_that_is_gone(redis_url: str, monke
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     bring = Brought.bring
 
-    def cut(self: Brought, path: str, poster: Any, headers: Any, content: bytes) -> None:
-        bring(self, path, poster, headers, content)
+    def cut(self: Brought, poster: Any, segment: bytes) -> None:
+        bring(self, poster, segment)
         poster.transport.abort()
 
     async with await connection(runner.addresses[0][1]) as wire:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from relay.http import batch, brought, judging, short_way
+from relay.http import batch, brought, framing, judging
 from relay.http.app import BROUGHT, WATCH
 from relay.http.usual_batch import UsualBatch
 from relay.queue.stored import StoredEvent, partition_of
@@ -46,8 +46,8 @@ BATCHES = {
     "half an emoji": array(item(0), b'{"n":"\\ud83d","u":"/","d":"example.com"}'),
     "too many": array(*[b"1"] * (MAX_ITEMS + 1)),
     "a mark before": b"\xef\xbb\xbf" + SHORT,
-    "long": SHORT[:-1] + b" " * (short_way.SHORT_BYTES - len(SHORT)) + b"]",
-    "longer": SHORT[:-1] + b" " * (short_way.SHORT_BYTES - len(SHORT) + 1) + b"]",
+    "long": SHORT[:-1] + b" " * (framing.SHORT_BYTES - len(SHORT)) + b"]",
+    "longer": SHORT[:-1] + b" " * (framing.SHORT_BYTES - len(SHORT) + 1) + b"]",
 }
 
 
