@@ -40,8 +40,8 @@ def checked(turns: int) -> None:
 
 
 OTHERS: dict[str, Callable[[Size], None]] = {
-    "check": lambda size: checked(size.turns),
-    "record": lambda size: print(json.dumps(check.record(size.turns))),
+    "check": lambda size: checked(max(size.turns, check.TURNS)),
+    "record": lambda size: print(json.dumps(check.record(max(size.turns, check.TURNS)))),
     "report": lambda _: report.write(),
 }
 

@@ -53,9 +53,9 @@ def relay_doors(place: Stage, seconds: float) -> dict[str, System]:
     }
 
 
-def nostore_door(place: Stage, seconds: float) -> System:
+def nostore_door(place: Stage, seconds: float, *words: str) -> System:
     """The aiohttp door that keeps nothing."""
-    nostore, port = place.door("nostore", "load.peers.nostore")
+    nostore, port = place.door("nostore", "load.peers.nostore", *words)
     return wrk_round(place, port, seconds, clocks_of(nostore, names=("door",)))
 
 

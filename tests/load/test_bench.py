@@ -123,8 +123,8 @@ def test_a_target_is_reached_or_not() -> None:
     assert {met.verdict for met in meet({"accept": {"error": "no wrk"}})} == {"not measured"}
 
 
-def test_costs_are_compared_in_multiples_of_the_loop() -> None:
+def test_costs_are_compared_in_multiples_of_the_yardstick() -> None:
     """A machine of half the speed changes nothing; a door that costs half as much again does."""
-    then = {"loop_us": 10, "accept_us": 100, "batch_us": 10, "deliver_us": 50}
-    now = {"loop_us": 20, "accept_us": 300, "batch_us": 10, "deliver_us": 100}
-    assert compare(now, then) == {"accept_us": 1.5, "batch_us": 0.5, "deliver_us": 1}
+    then = {"accept": 0.8, "accept_us": 80, "batch": 0.1, "batch_us": 10, "deliver": 0.5, "deliver_us": 50}
+    now = {"accept": 1.2, "accept_us": 240, "batch": 0.05, "batch_us": 10, "deliver": 0.5, "deliver_us": 100}
+    assert compare(now, then) == {"accept": 1.5, "batch": 0.5, "deliver": 1}
