@@ -28,8 +28,8 @@ class Target:
 _WHY_POST: Final = (
     "a post is framed by its bytes, judged together with whoever came with it, and shares a write, and with its "
     "neighbours an entry (docs/architecture.md). Of the door's part a third are system calls and uvloop, a seventh the "
-    "framing, a fifth the judging, an eighth the writing together of what is kept, and the rest are Python's steps, each "
-    "of them small. The peer checks by the same rules, so what made them faster made it faster, too."
+    "framing, a fifth the judging, an eighth the writing together of what is kept, and the rest are Python's steps, "
+    "each of them small. The peer checks by the same rules, so what made them faster made it faster, too."
 )
 _WHY_NGINX: Final = (
     "nginx reads no body and takes 14 µs for a request; the system calls of a post and of its part of a write alone "
