@@ -79,6 +79,11 @@ class SenderConnection(RequestHandler):
         """Whether no request is in hand, nor given to the task that waits for one: then bytes are those of a head."""
         return self._waiter is not None and not self._waiter.done()
 
+    @property
+    def _has_head(self) -> bool:
+        """Whether a request's head was read that nobody has counted yet."""
+        return False
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -119,7 +124,7 @@ class SenderConnection(RequestHandler):
     def _cut_off(self) -> None:
         """No answer: a browser opens connections in advance, and would take one for that of its next request."""
         self._head_limit = None
-        if self._request_count == 0 or self._awaits_head:
+        if self._awaits_head or (self._request_count == 0 and not self._has_head):
             self.force_close()
 
 

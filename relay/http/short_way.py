@@ -24,7 +24,7 @@ from relay.queue.waiting import UnavailableError
 
 HELD_S: Final = 0.25  # the rest of a post comes at once; what stalls is for aiohttp to wait for
 AHEAD_BYTES = 262_144  # of what a sender may write before he has read an answer
-AHEAD_SEGMENTS = 1_000  # of these
+AHEAD_SEGMENTS = 64  # of these; all may go to aiohttp in one turn of the loop
 
 
 class ShortWayConnection(SenderConnection):
@@ -34,6 +34,7 @@ class ShortWayConnection(SenderConnection):
         "_ahead",
         "_ahead_bytes",
         "_brought",
+        "_closes",
         "_done",
         "_found",
         "_held",
@@ -66,6 +67,8 @@ class ShortWayConnection(SenderConnection):
         self._way: Way[Any] | None = None
         self._found: Any = None
         self._done: asyncio.Future[None] | None = None
+        self._closes = False
+        """When what was brought is answered."""
         self._ahead: deque[bytes] = deque()
         self._ahead_bytes = 0
         """Of all segments since there was none."""
@@ -92,25 +95,31 @@ class ShortWayConnection(SenderConnection):
             super().data_received(data)
         elif self._post is not None:
             self._wait_behind(data)
-        elif self._rest != 0 or not self._is_idle:
-            self._count_rest(data)
-            super().data_received(data)
-        elif not self._held:
-            self._bring([data])
-        else:
+        elif self._held:
             self._held.append(data)
             self._held_bytes += len(data)
             if self._wanted is None or self._held_bytes >= self._wanted:
                 self._bring(self._let_go())
+        elif self._rest == 0 and self._is_idle:
+            self._bring([data])
+        else:
+            self._count_rest(data)
+            super().data_received(data)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a request is on its short way."""
-        return self._post is not None or bool(self._held)
+    def close(self) -> None:
+        """aiohttp: the door stops; what was read before is answered."""
+        if self._post is None:
+            super().close()
+        else:
+            self._closes = True
 
     @property
     def _awaits_head(self) -> bool:
-        return super()._awaits_head and not self.is_busy
+        return super()._awaits_head and not self._has_head
+
+    @property
+    def _has_head(self) -> bool:
+        return self._post is not None or (bool(self._held) and self._wanted is not None)
 
     @property
     def _is_idle(self) -> bool:
@@ -124,17 +133,21 @@ class ShortWayConnection(SenderConnection):
         self._way, self._found = way, found
         self._held_since = 0.0
         self._request_count += 1
-        self._next_keepalive_close_time = self._loop.time() + KEPT_S
         self._head_came()
 
     def is_unusual(self, rest: int | None) -> None:
         """`Poster`: aiohttp answers it, and what came meanwhile."""
         self._pass_on(self._taken_back(), rest)
+        if self._closes:
+            super().close()
         self._finish()
         self._go_on()
 
     def is_part(self, size: int | None) -> None:
         """`Poster`: the rest has a moment to come."""
+        if self._closes:
+            self.has_failed()  # aiohttp would not wait for the rest, either
+            return
         self._held, self._wanted = self._taken_back(), size
         self._held_bytes = sum(map(len, self._held))
         self._held_since = self._held_since or self._loop.time()
@@ -162,7 +175,7 @@ class ShortWayConnection(SenderConnection):
         except Exception:
             self.force_close()  # or he would take the next answer for this one
             raise
-        if last:
+        if last or self._closes:
             self.force_close()
         else:
             self._go_on()
@@ -176,6 +189,7 @@ class ShortWayConnection(SenderConnection):
 
     def _bring(self, pieces: list[bytes]) -> None:
         self._post = pieces
+        self._next_keepalive_close_time = self._loop.time() + KEPT_S
         self._brought.bring(self, pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def _taken_back(self) -> list[bytes]:
@@ -193,9 +207,9 @@ class ShortWayConnection(SenderConnection):
         self._pass_on(self._let_go(), None if self._wanted is None else self._wanted - self._held_bytes)
 
     def _pass_on(self, pieces: list[bytes], rest: int | None) -> None:
-        """Give to aiohttp what came, as it came: of a segment that ends in an error it reads nothing."""
+        """Give to aiohttp what came, what is odd as it came: of a segment that ends in an error it reads nothing."""
         self._held_since, self._rest = 0.0, rest
-        for piece in pieces:
+        for piece in pieces if rest is None else (b"".join(pieces),):
             if self.transport is not None:
                 super().data_received(piece)
 
@@ -224,6 +238,7 @@ class ShortWayConnection(SenderConnection):
             self.data_received(self._ahead.popleft())
         if not self._ahead:
             self._ahead_bytes = 0
-            if self._is_far_ahead and self.transport is not None:
+            is_aiohttps = self._reading_paused or self._buffer_paused  # it has paused as well, and will resume
+            if self._is_far_ahead and self.transport is not None and not is_aiohttps:
                 self.transport.resume_reading()
             self._is_far_ahead = False

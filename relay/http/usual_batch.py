@@ -60,12 +60,13 @@ class UsualBatch:
             return None
         items = items_in(body)
         events = None if isinstance(items, Unreadable) else plain_events(items, sender, now_ms)
-        if events is None or not self.held.take(len(body)):
-            return None
-        return Plain(events, len(body))
+        return None if events is None else Plain(events, len(body))
 
     def keep(self, found: Plain, poster: Poster) -> None:
-        """`Way`: write the events."""
+        """`Way`: write the events, if there is room for them."""
+        if not self.held.take(found.size):
+            poster.is_unusual(0)
+            return
 
         def told(result: list[Receipt] | UnavailableError) -> None:
             self.held.give_back(found.size)

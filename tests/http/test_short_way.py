@@ -4,8 +4,6 @@ What aiohttp has handled itself, its own server counts.
 """
 
 import asyncio
-import contextlib
-import gc
 import socket
 from typing import Any
 
@@ -13,9 +11,8 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from relay.http import connections, framing, short_way
+from relay.http import framing, short_way
 from relay.http.app import build_door, door_runner
-from relay.http.brought import Brought
 from relay.http.usual import Usual
 from relay.queue.stored import StoredEvent, partition_of
 from relay.settings import load_settings
@@ -288,75 +285,6 @@ async def test_many_posts_ahead_of_their_answers(
     assert len(await behind_a_proxy.kept()) == many
 
 
-async def test_a_body_that_stalls_is_aiohttps_to_wait_for(
-    behind_a_proxy: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is answered when it comes; and one whose sender goes away counts as incomplete."""
-    monkeypatch.setattr(short_way, "HELD_S", 0.05)
-    whole = request(body(), PUBLIC)
-    before = handled(behind_a_proxy)
-    async with await behind_a_proxy.connection() as wire:
-        await wire.send(whole[:-5])
-
-        async def is_handed_on() -> bool:
-            return handled(behind_a_proxy) > before
-
-        await until("aiohttp waits for the body", is_handed_on)
-        assert (await wire.ask(whole[-5:])).status == 202
-        assert (await wire.ask(whole)).status == 202
-        assert handled(behind_a_proxy) == before + 1  # it is known where the stalled one ended
-        await wire.send(whole[:-5])
-
-    async def is_counted() -> bool:
-        return 'reason="incomplete"} 1' in await (await behind_a_proxy.get("/metrics")).text()
-
-    await until("an incomplete body is counted", is_counted)
-    assert len(await behind_a_proxy.kept()) == 2
-
-
-async def test_bytes_that_dribble_are_not_waited_for_again_and_again(
-    behind_a_proxy: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The parser has them when the first is a moment old, and cuts off a head that does not end."""
-    monkeypatch.setattr(short_way, "HELD_S", 0.1)
-    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.3)
-    began = asyncio.get_running_loop().time()
-    async with await behind_a_proxy.connection() as wire:
-        assert (await wire.ask(request(body(), PUBLIC))).status == 202  # as the limit of a new connection is another
-        with contextlib.suppress(ConnectionError):
-            for at in range(100):
-                await wire.send(request(body(), PUBLIC)[at : at + 1])
-                await asyncio.sleep(0.05)
-                if wire.reader.at_eof():
-                    break
-        assert await wire.is_closed()
-    assert asyncio.get_running_loop().time() - began < 3
-
-
-async def test_a_held_part_goes_with_its_connection(behind_a_proxy: Door) -> None:
-    """A sender that ends amid a head is nobody's fault; one that ends amid a body is counted."""
-    for part in (request(body())[:30], request(body())[:-5]):
-        async with await behind_a_proxy.connection() as wire:
-            await wire.send(part)
-
-    async def is_counted() -> bool:
-        return 'reason="incomplete"} 1' in await (await behind_a_proxy.get("/metrics")).text()
-
-    await until("one is counted", is_counted)
-    assert (await behind_a_proxy.post()).status == 202
-
-
-async def test_a_kept_connection_is_idle_as_long_as_any(behind_a_proxy: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit for heads does not run on after a post whose body came apart."""
-    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.1)
-    whole = request(body(), PUBLIC)
-    async with await behind_a_proxy.connection() as wire:
-        assert (await wire.ask(whole[:-5], whole[-5:])).status == 202
-        assert (await wire.ask(whole)).status == 202
-        await asyncio.sleep(0.3)  # three times the limit
-        assert (await wire.ask(whole)).status == 202
-
-
 async def test_a_length_of_many_digits_cuts_no_connection(behind_a_proxy: Door) -> None:
     """Zeros in front are legal, and Python reads no number of so many digits."""
     told = b"Content-Length: " + b"0" * 5_000 + b"%d" % len(body())
@@ -364,42 +292,3 @@ async def test_a_length_of_many_digits_cuts_no_connection(behind_a_proxy: Door) 
         await wire.send(request(b"", PUBLIC, told))
         await asyncio.sleep(0.05)  # the head is read by itself
         assert (await wire.ask(body())).status == 202
-
-
-async def test_posts_ahead_leave_no_limit_for_a_head_behind(
-    behind_a_proxy: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Once all are answered, the connection is idle as long as any."""
-    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.1)
-    whole = request(body(), PUBLIC)
-    async with await behind_a_proxy.connection() as wire:
-        await held_up(behind_a_proxy, wire, [whole[:-5], whole[-5:] + whole])
-        assert [(await wire.answer()).status for _ in range(2)] == [202, 202]
-        await asyncio.sleep(0.3)  # three times the limit
-        assert (await wire.ask(whole)).status == 202
-
-
-async def test_nothing_begins_on_a_connection_that_is_gone(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends when its post was brought and is not judged yet, which is for aiohttp then.
-
-    aiohttp's own server for tests would end its task; who is elsewhere hits this moment once in thousands.
-    """
-    failed: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
-    runner = door_runner(build_door(load_settings({"sites": "*", "redis_url": redis_url}, {})))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    bring = Brought.bring
-
-    def cut(self: Brought, poster: Any, segment: bytes) -> None:
-        bring(self, poster, segment)
-        poster.transport.abort()
-
-    async with await connection(runner.addresses[0][1]) as wire:
-        assert (await wire.ask(request(b"[]"))).status == 400
-        monkeypatch.setattr(Brought, "bring", cut)
-        await wire.send(request(b"[]"))
-        assert await wire.is_closed()
-    await runner.cleanup()
-    gc.collect()  # the failure of a task that nobody waits for is told when the task goes
-    assert not failed
