@@ -5,6 +5,7 @@
 .venv/bin/python -m load.bench --full             the same at length (about half an hour)
 .venv/bin/python -m load.bench report             docs/performance.md and its plots from these results
 .venv/bin/python -m load.bench check              ends with 1 if an event costs more than was recorded
+.venv/bin/python -m load.bench record --turns 21  load/recorded.json, from so many that noise is even
 """
 
 from __future__ import annotations
