@@ -8,7 +8,8 @@ batch        POST /api/events: the same for many, step by step
 inflating    compressed bodies; judging  each item; plain  those that need no judgement; keeping  one write for all;
              verdicts  what is told of each
 short_way    a connection on which usual posts need nothing of aiohttp's; framing  where a plain request ends; brought
-             which are judged together; usual, usual_batch  what makes a post of either endpoint a usual one
+             which are judged together; usual, usual_batch  what makes a post of either endpoint a usual one; paths
+             where both are
 senders      who posts: an open relay, or one of its sources; refusal_log  who was refused, in bounded lines
 cors         Plausible's CORS headers, on every answer
 watch        what the door knows of its queue: readiness, backlog, what the workers tell

@@ -14,7 +14,6 @@ from typing import Any, Final
 from aiohttp import HttpVersion11, web
 from redis.asyncio import Redis
 
-from relay.http import batch, usual
 from relay.http.batch import Batches
 from relay.http.brought import Brought, Way
 from relay.http.connections import SERVER, allow_many_connections
@@ -25,6 +24,7 @@ from relay.http.health import Health
 from relay.http.intake import Intake, Policy
 from relay.http.openapi import contract
 from relay.http.operators import Operators
+from relay.http.paths import EVENT, EVENTS
 from relay.http.runner import DoorRunner
 from relay.http.scripts import Scripts
 from relay.http.senders import Senders
@@ -62,9 +62,9 @@ def build_door(settings: Settings) -> web.Application:
     scripts = Scripts(settings.upstream, watch.scripts)
     app = web.Application(client_max_size=BODY_LIMIT_BYTES)
     batches = Batches(intake)
-    ways: dict[str, Way[Any]] = {usual.PATH: Usual(intake), batch.PATH: UsualBatch(intake, batches.held)}
+    ways: dict[str, Way[Any]] = {EVENT: Usual(intake), EVENTS: UsualBatch(intake, batches.held)}
     app[WATCH], app[BROUGHT] = watch, Brought(watch, ways)
-    for path, post in ((usual.PATH, Events(intake).post), (batch.PATH, batches.post)):
+    for path, post in ((EVENT, Events(intake).post), (EVENTS, batches.post)):
         app.router.add_post(path, post, expect_handler=_go_on)
         app.router.add_route("OPTIONS", path, preflight)
         app.router.add_route("*", path, _not_found, expect_handler=_go_on)

@@ -31,7 +31,6 @@ from relay.rules.fault import Fault
 from relay.rules.idempotency import key_of
 from relay.rules.source import Denied
 
-PATH: Final = "/api/events"
 HELD_BYTES = 64_000_000  # of bodies of batches, inflated; with their items as kept four times that, tiny ones eight
 NDJSON: Final = frozenset(f"application/{name}" for name in ("x-ndjson", "ndjson", "jsonl", "x-jsonlines"))
 

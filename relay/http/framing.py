@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from relay.http.paths import EVENT, EVENTS
 from relay.rules.visitor import USUAL_NAMES, RawHeaders, names_of
 
 HEAD_BYTES: Final = 8_000  # the parser takes a little more in a line
@@ -20,7 +21,7 @@ SHORT_BYTES: Final = 65_536  # of a body; larger ones may stop the reading, whic
 LENGTH_DIGITS: Final = 9
 MOST_HEADERS: Final = 100  # the parser takes a little more
 
-_PATHS: Final = {b"POST %b HTTP/1.1" % path.encode(): path for path in ("/api/event", "/api/events")}
+_PATHS: Final = {b"POST %b HTTP/1.1" % path.encode(): path for path in (EVENT, EVENTS)}
 _OPENINGS: Final = tuple(_PATHS)
 _OTHERS: Final = re.compile(rb"(?:GET|HEAD|OPTIONS|POST) /[!-~]* HTTP/1\.1")
 # One space before a value and none behind it, no empty value, no control character, nothing folded.

@@ -22,8 +22,7 @@ from relay.rules.event import Refused, parse_event
 from relay.rules.usual_items import read_usual_items
 from relay.rules.warnings import of_visitor
 
-PATH: Final = "/api/event"
-_ASK_FOR_MORE: Final = frozenset({b"idempotency-key", b"x-debug-request", b"expect"})
+_ASK_FOR_MORE: Final = frozenset({b"idempotency-key", b"x-debug-request"})
 
 Found = tuple[StoredEvent, tuple[str, ...]]
 """The event of a post, and what its sender is warned of."""

@@ -26,7 +26,7 @@ from relay.queue.waiting import UnavailableError
 from relay.rules.batch import Unreadable, items_in
 
 # A batch has no answer to X-Debug-Request, but who asks for it is no usual sender, either.
-_ASK_FOR_MORE: Final = frozenset({b"idempotency-key", b"x-debug-request", b"expect", b"content-encoding"})
+_ASK_FOR_MORE: Final = frozenset({b"idempotency-key", b"x-debug-request", b"content-encoding"})
 # What a type of `batch.NDJSON` has in it, or one in encoded words (RFC 2047), which aiohttp reads.
 _LINES: Final = re.compile(rb"ndjson|jsonl|=\?", re.IGNORECASE)
 

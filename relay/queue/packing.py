@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
@@ -17,12 +17,7 @@ _visitor = itemgetter(0, 1, 2)
 
 def packed(partition: int, events: Sequence[StoredEvent], forms: str) -> list[Packed]:
     """A partition's events as they are written, in their order; `forms`: the versions that all workers read."""
-    if _BUNDLE not in forms:
-        return packed_apart(partition, events, forms)
-    form = pack_bundle(events) if FEWEST_EVENTS <= len(events) <= MOST_EVENTS else None
-    if form is not None:  # as nearly always
-        return [Packed(partition, events[0].tally, form, len(events))]
-    return list(pack_together(partition, events))
+    return pack_together(partition, events) if _BUNDLE in forms else packed_apart(partition, events, forms)
 
 
 def packed_apart(partition: int, events: Sequence[StoredEvent], forms: str) -> list[Packed]:
@@ -40,31 +35,26 @@ def places_of(events: Sequence[StoredEvent], partitions: int) -> list[int]:
     return places
 
 
-def pack_together(partition: int, events: Sequence[StoredEvent]) -> Iterator[Packed]:
+def pack_together(partition: int, events: Sequence[StoredEvent]) -> list[Packed]:
     """A partition's events as they are written, in their order, neighbours in one entry."""
-    for alike in _alike(events):
-        for first in range(0, len(alike), MOST_EVENTS):
-            yield from _packed(partition, alike[first : first + MOST_EVENTS])
+    groups = [events[first : first + MOST_EVENTS] for first in range(0, len(events), MOST_EVENTS)]
+    return [entry for group in groups for entry in _packed(partition, group)]
 
 
-def _alike(events: Sequence[StoredEvent]) -> Iterator[Sequence[StoredEvent]]:
-    """Neighbours of one site that are counted in one hour: nearly always all."""
-    if len({event[0] for event in events}) == 1 and len({event[4] // HOUR_MS for event in events}) == 1:
-        yield events
-        return
-    for _, run in groupby(events, lambda event: (event.site, event.accepted_ms // HOUR_MS)):
-        yield list(run)
-
-
-def _packed(partition: int, group: Sequence[StoredEvent]) -> Iterator[Packed]:
-    """The events in one entry; in two halves if they are too large for that."""
+def _packed(partition: int, group: Sequence[StoredEvent]) -> list[Packed]:
+    """The events in one entry, as nearly always; else those of each site and hour by themselves, or two halves."""
     if len(group) < FEWEST_EVENTS:
-        yield from (Packed(partition, event.tally, pack_small(event)) for event in group)
-        return
+        return [Packed(partition, event.tally, pack_small(event)) for event in group]
     form = pack_bundle(group)
     if form is not None:
-        yield Packed(partition, group[0].tally, form, len(group))
-        return
-    half = len(group) // 2
-    yield from _packed(partition, group[:half])
-    yield from _packed(partition, group[half:])
+        return [Packed(partition, group[0].tally, form, len(group))]
+    alike: list[Sequence[StoredEvent]] = [list(run) for _, run in groupby(group, _counted)]
+    if len(alike) == 1:  # too large for one
+        half = len(group) // 2
+        alike = [group[:half], group[half:]]
+    return [entry for part in alike for entry in _packed(partition, part)]
+
+
+def _counted(event: StoredEvent) -> tuple[str, int]:
+    """What is the same of all events in an entry."""
+    return event.site, event.accepted_ms // HOUR_MS

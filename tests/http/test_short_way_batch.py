@@ -12,6 +12,7 @@ import pytest
 
 from relay.http import batch, brought, framing, judging
 from relay.http.app import BROUGHT, WATCH
+from relay.http.paths import EVENTS
 from relay.http.usual_batch import UsualBatch
 from relay.queue.stored import StoredEvent, partition_of
 from relay.rules.batch import MAX_ITEMS
@@ -208,7 +209,7 @@ async def until_brought(door: Door, wire: Connection, content: bytes) -> None:
 
 def held(door: Door) -> int:
     """How many bytes of batches the door could hold beside those that it holds."""
-    way = door.app[BROUGHT].ways[batch.PATH]
+    way = door.app[BROUGHT].ways[EVENTS]
     assert isinstance(way, UsualBatch)
     return way.held.left
 

@@ -14,6 +14,7 @@ from relay.http.app import BROUGHT, WATCH, build_door, door_runner
 from relay.http.brought import Brought
 from relay.http.connections import SenderConnection
 from relay.http.framing import frame
+from relay.http.paths import EVENTS
 from relay.http.plain import plain_events
 from relay.http.usual_batch import UsualBatch
 from relay.settings import load_settings
@@ -237,7 +238,7 @@ async def test_nothing_stays_held_of_batches_that_were_not_judged(
     posts = [request(array(item(0, name=name)), PUBLIC, line=line) for name in ("fine", "fails") * 5]
     answers = await asyncio.gather(*map(behind_a_proxy.converse, posts))
     assert [answer.status for answer in answers] == [202] * 10
-    way = behind_a_proxy.app[BROUGHT].ways[batch.PATH]
+    way = behind_a_proxy.app[BROUGHT].ways[EVENTS]
     assert isinstance(way, UsualBatch)
     assert way.held.left == batch.HELD_BYTES
 
